@@ -52,6 +52,9 @@ type Metadata struct {
 	RequirePushedAuthorizationRequests bool   `json:"require_pushed_authorization_requests,omitempty"`
 	// RFC 9207 §3.
 	AuthorizationResponseIssParameterSupported bool `json:"authorization_response_iss_parameter_supported,omitempty"`
+
+	// OAuth Client ID Metadata Document.
+	ClientIDMetadataDocumentSupported bool `json:"client_id_metadata_document_supported,omitempty"`
 	// Initiating User Registration via OpenID Connect 1.0 §4.
 	PromptValuesSupported []string `json:"prompt_values_supported,omitempty"`
 	// OpenID Connect RP-Initiated Logout 1.0 §2.1.

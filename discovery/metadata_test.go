@@ -48,7 +48,7 @@ func complete() discovery.Provider {
 		AuthAlgorithms:           []string{"EdDSA", "ES256"},
 		IntrospectionAuthMethods: []string{"client_secret_basic"},
 
-		ClaimsParameter: true, RequirePushedAuthorization: true, AuthorizationResponseIss: true,
+		ClaimsParameter: true, RequirePushedAuthorization: true, AuthorizationResponseIss: true, ClientIDMetadataDocument: true,
 		BackchannelLogout: true, FrontchannelLogout: true,
 		Documentation: "https://example.com/docs", PolicyURL: "https://example.com/privacy", TermsURL: "https://example.com/terms",
 	}

@@ -48,6 +48,8 @@ type Provider struct {
 	RequirePushedAuthorization bool
 	// AuthorizationResponseIss reports that every authorization response has the parameter iss (RFC 9207).
 	AuthorizationResponseIss bool
+	// ClientIDMetadataDocument reports that a client_id may be the URL of the client's metadata document.
+	ClientIDMetadataDocument bool
 	// BackchannelLogout and FrontchannelLogout are supported, with sid.
 	BackchannelLogout  bool
 	FrontchannelLogout bool
@@ -111,6 +113,7 @@ func New(p Provider) (Metadata, error) {
 		RequestURIParameterSupported:               p.RequestURIParameter,
 		RequirePushedAuthorizationRequests:         p.RequirePushedAuthorization,
 		AuthorizationResponseIssParameterSupported: p.AuthorizationResponseIss,
+		ClientIDMetadataDocumentSupported:          p.ClientIDMetadataDocument,
 		BackchannelLogoutSupported:                 p.BackchannelLogout,
 		BackchannelLogoutSessionSupported:          p.BackchannelLogout,
 		FrontchannelLogoutSupported:                p.FrontchannelLogout,

@@ -96,6 +96,8 @@ type Config struct {
 	ClientBurst int
 	// Fetch configures the requests to URLs that clients registered; optional.
 	Fetch outbound.Config
+	// FetchUnknown configures the requests to URLs of clients that no operator registered; optional. AllowPrivate has no effect.
+	FetchUnknown outbound.Config
 }
 
 // WeChat has the calls to WeChat. Errors are *wechat.Error.

@@ -9,8 +9,10 @@ import (
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/account"
+	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/clientauth"
+	"github.com/minifed/minifed/server/clientdocument"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/server/logout"
@@ -38,6 +40,8 @@ type dependencies struct {
 
 	users         *identity.Service
 	lockout       *ratelimit.Lockout
+	unknown       *outbound.Client
+	documents     *clientdocument.Clients
 	clients       clientauth.Authenticator
 	mail          *mail.Queue
 	pages         *page.Renderer
@@ -110,11 +114,12 @@ func (d *dependencies) addUsers() (err error) {
 	if err != nil {
 		return err
 	}
+	d.addDocuments(hashing)
 	d.clients = clientauth.Authenticator{
-		Clients: d.catalog,
+		Clients: d.documents,
 		Secrets: secrets,
 		Assertions: clientauth.Assertions{
-			Keys: clientauth.NewKeySets(outbound.NewClient(d.Fetch), d.Now, d.Logger), Store: d.store, Now: d.TokenNow, ClockTrusted: d.ClockTrusted,
+			Keys: clientauth.NewKeySets(outbound.NewClient(d.Fetch), d.unknown, d.Now, d.Logger), Store: d.store, Now: d.TokenNow, ClockTrusted: d.ClockTrusted,
 		},
 		Limits: &clientauth.Limits{
 			Lockout: d.lockout, Rate: ratelimit.NewRateLimiter(d.ClientRate, d.ClientBurst, d.Now), History: ratelimit.NewAuthHistory(d.Now),
@@ -123,9 +128,22 @@ func (d *dependencies) addUsers() (err error) {
 	return nil
 }
 
+// addDocuments adds the clients whose ID is the URL of their metadata document.
+func (d *dependencies) addDocuments(hashing *identity.Hashing) {
+	d.FetchUnknown.AllowPrivate = false
+	d.unknown = outbound.NewClient(d.FetchUnknown)
+	d.documents = clientdocument.New(clientdocument.Config{
+		Catalog: d.catalog, Engine: d.Engine, Outgoing: d.unknown, Now: d.Now, Random: d.Rand, Logger: d.Logger,
+		Logos: func(ctx context.Context, file []byte) ([]byte, error) { return admin.DrawLogo(ctx, hashing, file) },
+		Limit: func(ctx context.Context, directory storage.Directory) error {
+			return d.lockout.TakeExactly(ctx, ratelimit.NewClientsKey(directory, storage.OriginDocument, d.Now()))
+		},
+	})
+}
+
 // addPages adds what renders pages and mail, and verifies the passwords that are entered there.
 func (d *dependencies) addPages() (err error) {
-	d.pages, err = page.New(page.CSRF{Secrets: d.Secrets, Browsers: endpoint.BrowserIDs{Random: d.Rand, Now: d.Now}}, d.catalog)
+	d.pages, err = page.New(page.CSRF{Secrets: d.Secrets, Browsers: endpoint.BrowserIDs{Random: d.Rand, Now: d.Now}}, clientdocument.Authorizing{Clients: d.documents})
 	if err != nil {
 		return err
 	}
@@ -182,12 +200,13 @@ func (d *dependencies) addAuthorize() error {
 	}, d.catalog)
 	d.events = pushevent.NewWorker(pushevent.WorkerConfig{Engine: d.Engine, Users: d.users, Clients: d.catalog, Now: d.Now, Logger: d.Logger})
 	d.authorize = &authorize.Endpoint{
-		Reader:       authorize.RequestReader{Clients: d.catalog, Keys: d.Keys},
+		Reader:       authorize.RequestReader{Clients: clientdocument.Authorizing{Clients: d.documents}, Keys: d.Keys},
 		Pushed:       authorize.PushedRequests{Engine: d.Engine, Now: d.Now, Random: d.Rand},
 		Sessions:     &authorize.Sessions{Engine: d.Engine, Now: d.Now, ClockTrusted: d.ClockTrusted, Random: d.Rand, Ended: d.backchannel.Deliver, Full: d.sessionFull},
 		Interactions: authorize.Interactions{Sealer: d.sealer, Now: d.Now, Random: d.Rand},
 		Consents:     authorize.Consents{Engine: d.Engine, Audit: d.Audit, Now: d.Now},
 		Codes:        authorize.Codes{Provider: d.provider, Store: d.store, Subjects: d.subjects, Now: d.Now},
+		Adopt:        d.documents.Adopt,
 		Sealer:       d.sealer,
 		Now:          d.Now,
 		ErrorWriter:  d.pages.WriteError,

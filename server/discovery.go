@@ -10,7 +10,9 @@ import (
 	"github.com/minifed/minifed/discovery"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/clientdocument"
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/registration"
 	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage/oauth2"
 )
@@ -106,6 +108,10 @@ func (e *discoveryEndpoint) provider(issuer *oauth2.Issuer) discovery.Provider {
 		ACRValues:         authorize.ACRValues(issuer.Directory),
 		PromptValues:      authorize.PromptValues(issuer.Directory),
 	}
+	if registration.Offered(issuer.Directory) {
+		provider.Endpoints.Registration = e.table.Path(registration.RouteName)
+	}
+	provider.ClientIDMetadataDocument = clientdocument.Offered(issuer.Directory)
 	for _, add := range e.table.Advertised {
 		add(&provider)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/account"
 	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/clientdocument"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/server/logout"
@@ -17,6 +18,7 @@ import (
 	"github.com/minifed/minifed/server/method/totp"
 	"github.com/minifed/minifed/server/method/wechatweb"
 	"github.com/minifed/minifed/server/pushevent"
+	"github.com/minifed/minifed/server/registration"
 	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
 )
@@ -41,6 +43,8 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 	passkeys := &passkey.Service{
 		Users: d.users, Engine: d.Engine, Sealer: d.sealer, Browsers: d.pages.CSRF.Browsers, Now: d.Now, Random: d.Rand,
 	}
+	authorizing := d.clients // New authorizations, of clients whose document is not stored yet too.
+	authorizing.Clients = clientdocument.Authorizing{Clients: d.documents}
 	scans := scan.Backend{Service: d.scans, Clients: d.clients, Login: wechat}
 	return []endpoint.Endpoint{
 		d.token, // POST /oauth2/token: the grants of dependencies.go
@@ -48,12 +52,13 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&token.UserInfo{Bearer: d.bearer},
 		&federation.Profile{Handler: wechat},
 		d.authorize, // /oauth2/authorize
-		&authorize.PAR{Clients: d.clients, Reader: d.authorize.Reader, Pushed: d.authorize.Pushed},
+		&authorize.PAR{Clients: authorizing, Reader: d.authorize.Reader, Pushed: d.authorize.Pushed},
 		newDiscoveryEndpoint(d),
 		&jwksEndpoint{keys: d.Keys},
 		openAPIEndpoint{},
 		verificationEndpoint{d.pages},
 		&account.SetPassword{Proof: d.linkProof, Users: d.users, Passwords: d.passwords, Notifications: d.notifications, Now: d.Now},
+		&registration.Endpoint{Engine: d.Engine, Limits: d.lockout, Audit: d.Audit, Now: d.Now, Random: d.Rand},
 		&token.Revocation{Clients: d.clients, AccessTokens: d.accessTokens, Store: d.store},
 		&federation.BindUser{Handler: wechat},
 		&pushevent.Endpoint{Engine: d.Engine, Clients: d.catalog, Master: d.Master, Now: d.Now, Timeout: d.RequestTimeout, Stored: d.events.Stored},

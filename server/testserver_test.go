@@ -42,6 +42,8 @@ type testServer struct {
 	server      *server.Server
 	url         string
 	config      server.Config
+	// outside are hosts of others, whose documents the provider fetches.
+	outside *outsideHosts
 	// acme is the mini-program of the directory "acme", if there is one.
 	acme *wechattest.App
 	// ctx is set for a client that may disconnect; see hangUp.
@@ -79,7 +81,7 @@ func newTestServerOn(t *testing.T, c *storagetest.Clock, engine storage.Engine) 
 	t.Helper()
 	ts := &testServer{
 		T: t, clock: c, engine: &storagetest.Hooks{Engine: engine}, sim: &wechattest.Server{Now: c.Now}, log: &logBuffer{},
-		leakChecker: &secretLeakChecker{secrets: map[string]string{}},
+		leakChecker: &secretLeakChecker{secrets: map[string]string{}}, outside: &outsideHosts{},
 	}
 	t.Cleanup(func() { // After every server has stopped.
 		for _, leak := range ts.leakChecker.leaks(ts.log.String()) {
@@ -105,7 +107,7 @@ func newTestServerOn(t *testing.T, c *storagetest.Clock, engine storage.Engine) 
 	ts.config = server.Config{
 		PublicURL: ts.url, DefaultDirectory: "default", Engine: ts.engine, Audit: audittest.New(t, ts.engine, c.Now), Keys: ts.ring, Secrets: ts.secret, Master: ts.master,
 		WeChat: ts.wechat, Now: c.Now, Rand: rand.Reader, WeChatTimeout: 2 * time.Second, RequestTimeout: 10 * time.Second,
-		Argon2: cheapArgon2(),
+		Argon2: cheapArgon2(), FetchUnknown: ts.outside.config(),
 		Logger: slog.New(slog.NewJSONHandler(ts.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	ts.server = must(server.New(ts.config))(t)

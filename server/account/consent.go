@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/clientmetadata"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/page"
 	"github.com/minifed/minifed/server/token"
@@ -26,6 +27,10 @@ type consentData struct {
 	Scopes []shownScope
 	// Host identifies the redirect URI.
 	Host string
+	// Unknown means that no operator registered the client, and Local that all its redirect URIs lead to the user's device.
+	Unknown, Local bool
+	// Publisher is the host of the client's metadata document; empty without one.
+	Publisher string
 }
 
 // shownScope describes a scope to the end-user.
@@ -67,7 +72,8 @@ func (e *Consent) serve(w http.ResponseWriter, r *endpoint.Request) error {
 		Template: "consent", Leaves: true, Title: page.Text("consent.title", endpoint.ClientName(client)),
 		Data: consentData{
 			Client: page.ViewClient(r, client), Person: page.ViewUser(current.User), Scopes: scopesView(r.Issuer.Directory, scopes, before),
-			Host: returnsTo(client, p.Request.RedirectURI),
+			Host: returnsTo(client, p.Request.RedirectURI), Unknown: client.Origin != storage.OriginOperator, Local: clientmetadata.IsLocal(client.RedirectURIs),
+			Publisher: publisherOf(client),
 		},
 	}))
 }
@@ -133,11 +139,24 @@ func explainScope(directory storage.Directory, scope string) shownScope {
 	return shown
 }
 
-// returnsTo describes a redirect URI to the end-user: its host, or the name of the app.
+// returnsTo describes a redirect URI to the end-user: its host, or the name of the app. For a client that no operator registered,
+// which chose its name itself, it is always the host or the private scheme.
 func returnsTo(client storage.Client, uri string) string {
 	parsed, err := url.Parse(uri)
-	if err != nil || client.Kind == storage.ClientNative || parsed.Host == "" {
+	if err != nil || client.Origin == storage.OriginOperator && (client.Kind == storage.ClientNative || parsed.Host == "") {
 		return endpoint.ClientName(client)
+	}
+	if parsed.Scheme != "https" && parsed.Scheme != "http" {
+		return parsed.Scheme + ":"
+	}
+	return parsed.Host
+}
+
+// publisherOf returns the host of a client's metadata document.
+func publisherOf(client storage.Client) string {
+	parsed, err := url.Parse(client.ID)
+	if err != nil || client.Origin != storage.OriginDocument {
+		return ""
 	}
 	return parsed.Host
 }

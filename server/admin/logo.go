@@ -12,6 +12,7 @@ import (
 	"image/png"
 	"math"
 
+	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -38,16 +39,30 @@ func (s *Service) drawLogo(ctx context.Context, field string, before []byte, ask
 	if len(*asked) == 0 || bytes.Equal(before, *asked) {
 		return nil
 	}
-	var drawn []byte
-	var invalid error
-	if err := s.config.Hashing.Run(ctx, logoMemory(*asked), func() { drawn, invalid = encodeLogo(*asked) }); err != nil {
-		return err
+	drawn, err := DrawLogo(ctx, s.config.Hashing, *asked)
+	if unusable := (*unusableLogo)(nil); errors.As(err, &unusable) {
+		return &Invalid{[]Problem{{field, unusable.Error()}}}
 	}
-	if invalid != nil {
-		return &Invalid{[]Problem{{field, invalid.Error()}}}
+	if err != nil {
+		return err
 	}
 	*asked = drawn
 	return nil
+}
+
+// unusableLogo is the error for a file that is no logo.
+type unusableLogo struct{ error }
+
+// DrawLogo returns the picture to store for the file of a logo, or an error for an unusable file. hashing bounds the memory.
+func DrawLogo(ctx context.Context, hashing *identity.Hashing, file []byte) (drawn []byte, err error) {
+	var invalid error
+	if err := hashing.Run(ctx, logoMemory(file), func() { drawn, invalid = encodeLogo(file) }); err != nil {
+		return nil, err
+	}
+	if invalid != nil {
+		return nil, &unusableLogo{invalid}
+	}
+	return drawn, nil
 }
 
 // logoMemory is at most how many KiB it takes to decode a picture.

@@ -29,7 +29,7 @@ func (e *Endpoint) offerAgain(r *endpoint.Request, i *Interaction) {
 	client := to.Client.Record()
 	link := endpoint.ReturnLink{Client: endpoint.ClientName(client)}
 	again := Interaction{Form: i.Form, Hint: i.Hint, Pushed: i.Pushed, Until: i.Until, Client: client.Incarnation}
-	deleted := i.Pushed != "" && i.Client != client.Incarnation // The client that pushed it was deleted, and another one has its ID.
+	deleted := i.Pushed != "" && !isClient(client, i.Client) // The client that pushed it was deleted, and another one has its ID.
 	if !deleted && !e.pushedIsOver(i) {
 		link.URL = e.againURL(r, &again)
 	}

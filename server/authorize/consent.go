@@ -37,8 +37,9 @@ func (c Consents) stored(ctx context.Context, user storage.User, client storage.
 	if err != nil {
 		return decision{}, nil, fmt.Errorf("authorize: consent: %w", err)
 	}
-	if entry.Record.Incarnation != client.Incarnation || entry.Record.ClientEpoch != user.ClientEpoch(client.ID) {
-		return decision{}, entry, nil // It is for a deleted client with the same ID, or the user removed the app.
+	if entry.Record.Incarnation != client.Incarnation || entry.Record.ClientEpoch != user.ClientEpoch(client.ID) || entry.Record.Digest != client.Copy.ConsentDigest {
+		// It is for a deleted client with the same ID or for another metadata document, or the user removed the app.
+		return decision{}, entry, nil
 	}
 	return decision{entry.Record.Scopes, entry.Record.Declined}, entry, nil
 }
@@ -58,7 +59,7 @@ func (c Consents) store(ctx context.Context, user storage.User, client storage.C
 		next := storage.Consent{
 			Directory: user.Directory, User: user.ID, Client: client.ID, Incarnation: client.Incarnation, Scopes: MergeValues(without(before.allowed, now.declined), now.allowed),
 			Declined:    MergeValues(without(before.declined, now.allowed), now.declined),
-			ClientEpoch: user.ClientEpoch(client.ID), CreatedAt: at, UpdatedAt: at,
+			ClientEpoch: user.ClientEpoch(client.ID), Digest: client.Copy.ConsentDigest, CreatedAt: at, UpdatedAt: at,
 		}
 		if len(next.Scopes) > storage.ConsentScopes {
 			next.Scopes = MergeValues(nil, now.allowed)

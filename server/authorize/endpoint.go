@@ -28,8 +28,10 @@ type Endpoint struct {
 	Interactions Interactions
 	Consents     Consents
 	Codes        Codes
-	Sealer       endpoint.Sealer
-	Now          func() time.Time
+	// Adopt stores a client that a user consents to and no operator registered, and returns its record.
+	Adopt  func(ctx context.Context, client storage.Client) (storage.Client, error)
+	Sealer endpoint.Sealer
+	Now    func() time.Time
 	// ErrorWriter renders the page for errors that must not be sent to the client.
 	ErrorWriter endpoint.ErrorWriter
 }
@@ -253,8 +255,7 @@ func (e *Endpoint) allowed(ctx context.Context, request *Request, i *Interaction
 		return nil, nil
 	case client.FirstParty:
 		return request.consentScopes(), nil
-	case !assured(client, request.RedirectURI):
-		// An app that another app could imitate always needs consent (RFC 6749 §10.2, RFC 8252 §8.6).
+	case alwaysAsks(client, request.RedirectURI):
 		return nil, nil
 	}
 	before, _, err := e.Consents.stored(ctx, current.User, client)

@@ -7,6 +7,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
 )
 
 // Pending is an authorization request that waits for its user, for the pages. A page and its form have the same URL, which
@@ -35,7 +36,7 @@ func (e *Endpoint) reread(r *endpoint.Request, i *Interaction) (*Pending, error)
 	if err != nil {
 		return nil, err
 	}
-	if to.Client.Record().Incarnation != i.Client { // The client was deleted and its ID reused.
+	if !isClient(to.Client.Record(), i.Client) { // The client was deleted and its ID reused.
 		e.offerAgain(r, i)
 		return nil, interactionOver()
 	}
@@ -48,6 +49,11 @@ func (e *Endpoint) reread(r *endpoint.Request, i *Interaction) (*Pending, error)
 		request.hint = i.Hint
 	}
 	return &Pending{i, request}, nil
+}
+
+// isClient reports whether an incarnation is that of a client. A client with a metadata document has none until a user consents.
+func isClient(client storage.Client, incarnation string) bool {
+	return client.Incarnation == incarnation || incarnation == "" && client.Origin == storage.OriginDocument
 }
 
 // AfterSignIn continues a request after the user signed in to that session.
@@ -90,6 +96,11 @@ func (e *Endpoint) Allow(w http.ResponseWriter, r *endpoint.Request, p *Pending,
 	if len(allowed) == 0 {
 		return e.Deny(w, r, p)
 	}
+	client, err := e.Adopt(r.Context(), client)
+	if err != nil {
+		return err
+	}
+	p.Client = client.Incarnation
 	if err := e.Consents.store(r.Context(), current.User, client, decision{allowed, without(asked, allowed)}); err != nil {
 		return err
 	}

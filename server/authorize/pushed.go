@@ -63,7 +63,7 @@ type pushedReference struct {
 
 // of reports whether this client pushed the request, and not a deleted one with the same ID.
 func (p pushedReference) of(client *oauth2.Client) bool {
-	return p.id == "" || p.incarnation == client.Record().Incarnation
+	return p.id == "" || isClient(client.Record(), p.incarnation)
 }
 
 // resolve returns the pushed request that form refers to, or form itself. A request that is unknown, expired or of another

@@ -50,10 +50,10 @@ func cutLoopback(uri string) (host, rest string, ok bool) {
 	return "", "", false
 }
 
-// assured reports whether only the client can receive what is sent to a redirect URI. This is so for https; any app on a
-// device can use a private scheme or a loopback port (RFC 8252 §8.6).
-func assured(client storage.Client, uri string) bool {
-	return client.Kind != storage.ClientNative || strings.HasPrefix(uri, "https://")
+// alwaysAsks reports whether an earlier consent does not count: for a redirect URI that another app on the device can take, which
+// is every one but https (RFC 6749 §10.2, RFC 8252 §8.6), and for a client that registered itself.
+func alwaysAsks(client storage.Client, uri string) bool {
+	return !strings.HasPrefix(uri, "https://") || client.Origin == storage.OriginRegistered
 }
 
 // redirectOf returns the redirect URI of a request, which must be registered. OpenID Connect requires the parameter; an OAuth

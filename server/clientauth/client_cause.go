@@ -53,8 +53,14 @@ func accepts(client storage.Client, method string) bool {
 	if client.AuthMethod == "" {
 		return method == methodBasic || method == methodPost
 	}
+	if client.Origin == storage.OriginDocument && client.AuthMethod == MethodNone && hasKeys(client) {
+		return method == MethodNone || method == methodPrivateKey // Its document names both methods.
+	}
 	return client.AuthMethod == method
 }
+
+// hasKeys reports whether a client registered public keys.
+func hasKeys(client storage.Client) bool { return len(client.JWKS) > 0 || client.JWKSURI != "" }
 
 // wrongMethod returns the cause for a method that the client does not use.
 func wrongMethod(client storage.Client, method string) endpoint.OperatorCause {

@@ -19,6 +19,7 @@ import (
 	"github.com/minifed/minifed/internal/bounded"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/outbound"
+	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -83,9 +84,10 @@ const (
 
 // KeySets finds the public keys of clients: those they registered, or those at their jwks_uri (OpenID Connect Core §10.1.1).
 type KeySets struct {
-	outgoing *outbound.Client
-	now      func() time.Time
-	logger   *slog.Logger
+	// outgoing fetches the keys of clients that operators registered, and unknown those of other clients.
+	outgoing, unknown *outbound.Client
+	now               func() time.Time
+	logger            *slog.Logger
 
 	flights singleflight.Group
 	mu      sync.Mutex
@@ -100,9 +102,10 @@ type keySet struct {
 	err       error
 }
 
-// NewKeySets returns an empty cache of key sets, which outgoing fetches.
-func NewKeySets(outgoing *outbound.Client, now func() time.Time, logger *slog.Logger) *KeySets {
-	return &KeySets{outgoing: outgoing, now: now, logger: logger, fetched: bounded.New[string, keySet](maxKeySets)}
+// NewKeySets returns an empty cache of key sets. outgoing fetches those of clients that operators registered, and unknown those of
+// other clients.
+func NewKeySets(outgoing, unknown *outbound.Client, now func() time.Time, logger *slog.Logger) *KeySets {
+	return &KeySets{outgoing: outgoing, unknown: unknown, now: now, logger: logger, fetched: bounded.New[string, keySet](maxKeySets)}
 }
 
 // of returns the keys of a client, from the cache if possible. It returns an error if they cannot be fetched.
@@ -157,7 +160,11 @@ func (k *KeySets) load(ctx context.Context, client *oauth2.Client) keySet {
 	set := k.cached(uri)
 	set.tried = k.now()
 	var found []clientKey
-	body, err := k.outgoing.Get(ctx, uri, "application/jwk-set+json, application/json")
+	outgoing := k.outgoing
+	if client.Record().Origin != storage.OriginOperator {
+		outgoing = k.unknown
+	}
+	body, err := outgoing.Get(ctx, uri, "application/jwk-set+json, application/json")
 	if err == nil {
 		found, err = parseKeySet(body)
 	}

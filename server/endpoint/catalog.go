@@ -54,7 +54,7 @@ func NewCatalog(config CatalogConfig) *Catalog {
 		if err != nil {
 			return nil, err
 		}
-		return oauth2.NewClient(c.completed(entry.Record, config.Now()), issuer)
+		return oauth2.NewClient(c.completed(entry.Record, issuer.Directory, config.Now()), issuer)
 	})
 	return c
 }
@@ -62,9 +62,13 @@ func NewCatalog(config CatalogConfig) *Catalog {
 // APIPath is the path of the admin API. With AdminURL it is the audience of its access tokens.
 const APIPath = "/admin/v1"
 
-// completed returns a client as it counts now: one that has expired is disabled, and clients of operators get tokens for the admin
-// API alone.
-func (c *Catalog) completed(client storage.Client, now time.Time) storage.Client {
+// completed returns a client as it counts now: one that has expired is disabled, clients of operators get tokens for the admin
+// API alone, and clients that no operator registered may have the scopes that the directory grants them.
+func (c *Catalog) completed(client storage.Client, directory storage.Directory, now time.Time) storage.Client {
+	if client.Origin != storage.OriginOperator {
+		client.Scopes = Intersection(client.Scopes, directory.UnknownClientScopes())
+		client.DefaultScopes = Intersection(client.DefaultScopes, client.Scopes)
+	}
 	if !client.ExpiresAt.IsZero() && !now.Before(client.ExpiresAt) {
 		client.Disabled = true
 	}

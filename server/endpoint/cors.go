@@ -122,18 +122,29 @@ func (o Cors) mayRead(r *Request, origin string, status int) bool {
 		return status >= http.StatusBadRequest
 	}
 	client, err := o.Clients.Client(r.Context(), r.Issuer.Directory.ID, id)
-	return err == nil && slices.Contains(originsOf(client.Record()), origin)
+	return err == nil && slices.Contains(originsOf(client.Record()), withoutPort(client.Record(), origin))
 }
 
-// originsOf returns the origins of a client: the registered ones, and for a single-page app those of its redirect URIs.
+// withoutPort returns the origin of a browser. The port of a native app on a loopback host is free, as that of its redirect URI,
+// if no operator registered the client.
+func withoutPort(client storage.Client, origin string) string {
+	parsed, err := url.Parse(origin)
+	if err != nil || client.Origin == storage.OriginOperator || client.Kind != storage.ClientNative || parsed.Scheme != "http" {
+		return origin
+	}
+	return "http://" + strings.TrimSuffix(parsed.Host, ":"+parsed.Port())
+}
+
+// originsOf returns the origins of a client: the registered ones, and those of its redirect URIs for a single-page app and for a
+// client that no operator registered.
 func originsOf(client storage.Client) []string {
-	if client.Kind != storage.ClientSPA {
+	if client.Kind != storage.ClientSPA && client.Origin == storage.OriginOperator {
 		return client.Origins
 	}
 	all := slices.Clone(client.Origins)
 	for _, uri := range client.RedirectURIs {
 		if parsed, err := url.Parse(uri); err == nil {
-			all = append(all, parsed.Scheme+"://"+lower(parsed.Host))
+			all = append(all, withoutPort(client, parsed.Scheme+"://"+lower(parsed.Host)))
 		}
 	}
 	return all

@@ -58,3 +58,23 @@ func hostOf(origin string) string {
 	}
 	return lower(u.Host)
 }
+
+// IsOwnHost reports whether this server is at the host of a URL: at that of the public URL, of the admin listener, or of a
+// directory. On a loopback host the port counts too, so that developers can run both on one machine.
+func (c *Catalog) IsOwnHost(ctx context.Context, address *url.URL) (bool, error) {
+	for _, own := range []string{c.publicURL, c.adminURL} {
+		parsed, err := url.Parse(own)
+		if err != nil || own == "" || lower(parsed.Hostname()) != lower(address.Hostname()) {
+			continue
+		}
+		if !storage.IsLoopback(parsed.Hostname()) || lower(parsed.Host) == lower(address.Host) {
+			return true, nil
+		}
+	}
+	id, _, err := c.hosts.directory(ctx, address.Host)
+	if err != nil || id != "" {
+		return true, err
+	}
+	id, _, err = c.hosts.directory(ctx, address.Hostname())
+	return id != "", err
+}

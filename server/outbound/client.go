@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,6 +28,8 @@ type Config struct {
 	// AllowPrivate allows http, and private, loopback and link-local addresses: for development, and for networks that are
 	// closed.
 	AllowPrivate bool
+	// Networks are private networks that may be called too, by https.
+	Networks []netip.Prefix
 	// Roots are the certificate authorities for the hosts; nil is the system's.
 	Roots *x509.CertPool
 	// Lookup finds the addresses of a host; nil is the system's resolver.
@@ -91,22 +94,41 @@ func NewClient(config Config) *Client {
 
 // Get returns the body of the response to a GET: status 200, at most maxFetched bytes. Errors contain no part of the response.
 func (o *Client) Get(ctx context.Context, address, accept string) ([]byte, error) {
+	body, _, err := o.get(ctx, address, accept, maxFetched)
+	return body, err
+}
+
+// GetJSON returns the body and the header of the response to a GET: status 200, a media type of JSON, at most limit bytes.
+func (o *Client) GetJSON(ctx context.Context, address string, limit int64) ([]byte, http.Header, error) {
+	body, header, err := o.get(ctx, address, "application/json", limit)
+	if err != nil {
+		return nil, nil, err
+	}
+	essence, _, _ := strings.Cut(header.Get("Content-Type"), ";")
+	essence = strings.ToLower(strings.TrimSpace(essence))
+	if essence != "application/json" && (!strings.HasPrefix(essence, "application/") || !strings.HasSuffix(essence, "+json")) {
+		return nil, nil, fmt.Errorf("%w: the response is not JSON by its Content-Type", ErrFailed)
+	}
+	return body, header, nil
+}
+
+func (o *Client) get(ctx context.Context, address, accept string, limit int64) ([]byte, http.Header, error) {
 	response, err := o.call(ctx, http.MethodGet, address, http.NoBody, map[string]string{"Accept": accept})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%w: status %d", ErrFailed, response.StatusCode)
+		return nil, nil, fmt.Errorf("%w: status %d", ErrFailed, response.StatusCode)
 	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxFetched+1))
+	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrFailed, WithoutURL(err))
+		return nil, nil, fmt.Errorf("%w: %w", ErrFailed, WithoutURL(err))
 	}
-	if len(body) > maxFetched {
-		return nil, fmt.Errorf("%w: the response is longer than %d bytes", ErrFailed, maxFetched)
+	if int64(len(body)) > limit {
+		return nil, nil, fmt.Errorf("%w: the response is longer than %d bytes", ErrFailed, limit)
 	}
-	return body, nil
+	return body, response.Header, nil
 }
 
 // PostJSON sends JSON with a signature as Sign returns it. Any successful status is accepted; the body is not read.
@@ -229,7 +251,7 @@ func (o *Client) dial(ctx context.Context, _, address string) (net.Conn, error) 
 	rejected := fmt.Errorf("%w: the host has no public address", errAddressRefused)
 	for _, ip := range found {
 		ip = ip.Unmap()
-		if !o.config.AllowPrivate && !isPublic(ip) {
+		if !o.mayCall(ip) {
 			continue
 		}
 		connection, err := o.config.Dial(ctx, netip.AddrPortFrom(ip, uint16(number)))
@@ -239,6 +261,14 @@ func (o *Client) dial(ctx context.Context, _, address string) (net.Conn, error) 
 		rejected = err
 	}
 	return nil, rejected
+}
+
+// mayCall reports whether an address is public, or allowed by the configuration.
+func (o *Client) mayCall(ip netip.Addr) bool {
+	if o.config.AllowPrivate || isPublic(ip) {
+		return true
+	}
+	return slices.ContainsFunc(o.config.Networks, func(network netip.Prefix) bool { return network.Contains(ip) })
 }
 
 func (o *Client) addresses(ctx context.Context, host string) ([]netip.Addr, error) {

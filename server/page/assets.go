@@ -82,7 +82,7 @@ func (e *Assets) find(ctx context.Context, asked string, directory storage.Direc
 	if name == logoFile {
 		return picture(directory.Branding.Logo)
 	}
-	if id, found := strings.CutPrefix(strings.TrimSuffix(name, pictureSuffix), clientPrefix); found {
+	if id := clientOf(name); id != "" {
 		client, err := e.clients.Client(ctx, directory.ID, id)
 		if err != nil {
 			return asset{}, err
@@ -118,10 +118,11 @@ const (
 	// ScanScript is the name of the script that waits for the decision of a mini-program.
 	ScanScript = "scan.js"
 
-	logoFile      = "logo" + pictureSuffix
-	clientPrefix  = "client-"
-	accentPrefix  = "accent-"
-	pictureSuffix = ".png"
+	logoFile       = "logo" + pictureSuffix
+	clientPrefix   = "client-"
+	documentPrefix = "document-"
+	accentPrefix   = "accent-"
+	pictureSuffix  = ".png"
 )
 
 // style is the name of the common style sheet, icon that of the icon in a browser tab.

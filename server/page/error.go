@@ -60,7 +60,7 @@ func (p *Renderer) WriteError(w http.ResponseWriter, r *endpoint.Request, proble
 // applicationFailures are the kinds of errors that the application caused.
 func applicationFailures() []string {
 	return []string{
-		"client_id_missing", "client_unknown", "redirect_uri_missing", "redirect_uri_unregistered", "logout_uri_unregistered", "malformed_request",
+		"client_id_missing", "client_unknown", "client_document_not_admitted", "client_document_unusable", "redirect_uri_missing", "redirect_uri_unregistered", "logout_uri_unregistered", "malformed_request",
 		"request_uri_over", "request",
 	}
 }

@@ -2,9 +2,11 @@ package page
 
 import (
 	"bytes"
+	"encoding/base64"
 	"image/color"
 	"image/png"
 	"math"
+	"strings"
 
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
@@ -54,7 +56,29 @@ type ClientView struct {
 // ViewClient returns a client as the pages of its issuer show it.
 func ViewClient(r *endpoint.Request, client storage.Client) ClientView {
 	return ClientView{
-		Name: endpoint.ClientName(client), Logo: LinksOf(r.Request, r.Issuer).logoOf(clientPrefix+client.ID+pictureSuffix, client.Logo),
+		Name: endpoint.ClientName(client), Logo: LinksOf(r.Request, r.Issuer).logoOf(clientFile(client.ID), client.Logo),
 		PolicyURL: client.PolicyURL, TermsURL: client.TermsURL,
 	}
+}
+
+// clientFile is the name of the logo of a client. The ID of a client with a metadata document is a URL, and is encoded.
+func clientFile(id string) string {
+	if strings.Contains(id, "/") {
+		return documentPrefix + base64.RawURLEncoding.EncodeToString([]byte(id)) + pictureSuffix
+	}
+	return clientPrefix + id + pictureSuffix
+}
+
+// clientOf returns the client of a logo's file; empty if the name is another one.
+func clientOf(name string) string {
+	stem := strings.TrimSuffix(name, pictureSuffix)
+	if id, found := strings.CutPrefix(stem, clientPrefix); found {
+		return id
+	}
+	encoded, found := strings.CutPrefix(stem, documentPrefix)
+	id, err := base64.RawURLEncoding.DecodeString(encoded)
+	if !found || err != nil {
+		return ""
+	}
+	return string(id)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"time"
 
 	"github.com/ory/fosite"
@@ -60,6 +61,24 @@ func AddressRule() Rule {
 // register together can do so; a program cannot create many more.
 func RegisterRule() Rule {
 	return Rule{name: "register", freeFailures: 300, maxWait: time.Minute, forgetEvery: 12 * time.Second}
+}
+
+// RegisteredClientsKey counts the clients that register themselves from one network in an hour: 20.
+func RegisteredClientsKey(directory storage.Directory, address netip.Addr, now time.Time) Key {
+	hour := strconv.FormatInt(now.Unix()/int64(time.Hour/time.Second), 10)
+	rule := Rule{name: "registered clients", freeFailures: 20, firstWait: time.Hour, maxWait: time.Hour, forgetAfter: time.Hour}
+	return Key{directory.ID, rule, directory.Within(hour + " " + Network(address))}
+}
+
+// usualClientsDaily is the number of new clients a day of a directory that sets no other.
+const usualClientsDaily = 1000
+
+// NewClientsKey counts the new clients of one origin in a directory in a day.
+func NewClientsKey(directory storage.Directory, origin storage.ClientOrigin, now time.Time) Key {
+	const day = 24 * time.Hour
+	limit := cmp.Or(int(directory.Policy.UnknownClientsDaily), usualClientsDaily)
+	rule := Rule{name: "new clients", freeFailures: limit, firstWait: time.Hour, maxWait: time.Hour, forgetAfter: day}
+	return Key{directory.ID, rule, directory.Within(strconv.FormatInt(now.Unix()/int64(day/time.Second), 10) + " " + string(origin))}
 }
 
 // MailRule is for the mail that one account, or one network for one address, requests.
@@ -122,6 +141,20 @@ func (t *Lockout) Take(ctx context.Context, all ...Key) error {
 	}
 	for _, who := range all {
 		t.Failed(ctx, who)
+	}
+	return nil
+}
+
+// TakeExactly counts an action that is limited even if it succeeds, or returns an error if there were too many. Of concurrent
+// actions not one more succeeds.
+func (t *Lockout) TakeExactly(ctx context.Context, all ...Key) error {
+	if err := t.Check(ctx, all...); err != nil {
+		return err
+	}
+	for _, who := range all {
+		if wait := t.Failed(ctx, who); wait > 0 {
+			return TooManyRequests(wait)
+		}
 	}
 	return nil
 }
