@@ -87,6 +87,8 @@ type Policy struct {
 	PhoneFresh int64 `json:"phone_fresh,omitempty"`
 	// MergeByUnionID merges two users at a login that finds both by one UnionID, unless one of them can sign in without WeChat.
 	MergeByUnionID bool `json:"merge_by_unionid,omitempty"`
+	// DeviceGrant offers the device authorization grant (RFC 8628) to the clients that have its grant type.
+	DeviceGrant bool `json:"device_grant,omitempty"`
 	// TwoFactor says whether users may, or must, sign in to browsers by a passkey, or by a password and TOTP.
 	TwoFactor TwoFactor `json:"two_factor,omitempty"`
 	// DeletionDelay is the time in seconds between the request for a deletion and the deletion of a user; 0 is 15 days.

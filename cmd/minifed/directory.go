@@ -183,6 +183,7 @@ func (d *operatorEnv) showDirectory(view directoryView) error {
 			{Name: "phone_fresh", Value: setting.SecondsText(view.Policy.PhoneFresh)},
 			{Name: "deletion_delay", Value: setting.SecondsText(view.Policy.DeletionDelay)},
 			{Name: "merge_by_unionid", Value: yes(view.Policy.MergeByUnionID)},
+			{Name: "device_grant", Value: yes(view.Policy.DeviceGrant)},
 			{Name: "claims", Value: claimsText(view.Claims)},
 			{Name: "logo", Value: pictureSize(view.Branding.Logo)},
 			{Name: "accent_color", Value: view.Branding.AccentColor},

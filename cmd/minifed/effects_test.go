@@ -77,6 +77,7 @@ func flagEffects() map[string]settingEffect {
 		"directory --scan-version":          {"server/method/scan/picture.go", "to.Version"},
 		"directory --scan-link-rule":        {"server/method/scan/target.go", "ScanLinkRule"},
 		"directory --sign-in-method":        {"server/account/ways.go", "ShownSignInMethods()"},
+		"directory --device-grant":          {"server/token/dispatcher.go", "Policy.DeviceGrant"},
 		"directory --merge-by-unionid":      {"identity/merge_unionid.go", "Policy.MergeByUnionID"},
 		"directory --two-factor":            {"server/account/sign_in.go", "Directory.TwoFactor()"},
 		"directory --icp-number":            {"server/page/pages/frame.html", ".Branding.ICPNumber"},

@@ -131,7 +131,7 @@ func (p *problems) checkRedirects(client storage.Client, rules kindRules) {
 		p.none("redirect_uris", client.Kind, client.RedirectURIs)
 		p.none("post_logout_redirect_uris", client.Kind, client.PostLogoutRedirectURIs)
 	}
-	if rules.Browser && len(client.RedirectURIs) == 0 {
+	if rules.Browser && len(client.RedirectURIs) == 0 && slices.Contains(client.GrantTypes, grantCode) {
 		p.add("redirect_uris", "a %s client needs at least one", client.Kind)
 	}
 	p.each("redirect_uris", client.RedirectURIs, maxURIs, func(address string) error { return uri.CheckRedirect(client.Kind, address) })

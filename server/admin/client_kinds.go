@@ -12,6 +12,7 @@ const (
 	grantCode        = "authorization_code"
 	grantRefresh     = "refresh_token"
 	grantCredentials = "client_credentials"
+	grantDevice      = "urn:ietf:params:oauth:grant-type:device_code"
 	grantExchange    = "urn:ietf:params:oauth:grant-type:token-exchange"
 )
 
@@ -55,11 +56,11 @@ func rulesOf(kind storage.ClientKind) (kindRules, bool) {
 	case storage.ClientSPA, storage.ClientNative:
 		return kindRules{
 			AuthMethods: []string{authNone}, Grants: []string{grantCode, grantRefresh}, Scopes: people, IDTokenAlgorithm: keys.RS256,
-			IDTokenClaims: kind == storage.ClientSPA, Browser: true,
+			IDTokenClaims: kind == storage.ClientSPA, Browser: true, FurtherGrants: deviceGrant(kind),
 		}, true
 	case storage.ClientWeb:
 		return kindRules{
-			AuthMethods: confidential, Grants: []string{grantCode, grantRefresh}, FurtherGrants: []string{grantCredentials},
+			AuthMethods: confidential, Grants: []string{grantCode, grantRefresh}, FurtherGrants: []string{grantCredentials, grantDevice},
 			Scopes: people, IDTokenAlgorithm: keys.RS256, IDTokenClaims: true, Browser: true,
 		}, true
 	case storage.ClientService:
@@ -73,6 +74,14 @@ func rulesOf(kind storage.ClientKind) (kindRules, bool) {
 	default:
 		return kindRules{}, false
 	}
+}
+
+// deviceGrant is the device authorization grant for the kinds whose clients may run on a device without a browser.
+func deviceGrant(kind storage.ClientKind) []string {
+	if kind == storage.ClientNative {
+		return []string{grantDevice}
+	}
+	return nil
 }
 
 // hasSecrets reports whether clients of the kind may have secrets.

@@ -106,7 +106,8 @@ func directoryDescriptions() map[string]description {
 		"Policy.merge_by_unionid": says("Merges two users when a login finds both by one UnionID, unless one of them has a password, a passkey, or a verified phone number or e-mail address. Other pairs remain merge candidates. Merges can be undone."),
 		"Policy.documents":        withheld(), "Policy.document_hosts": withheld(), "Policy.registration": withheld(),
 		"Policy.unknown_client_scopes": withheld(), "Policy.unknown_clients_daily": withheld(),
-		"Policy.two_factor": says("Whether users may, or must, sign in to browsers by a passkey, or by a password and a code of an app."),
+		"Policy.device_grant": says("Offers the device authorization grant (RFC 8628): devices without a browser sign in by a code, which their user allows on another screen. A client also needs the grant type."),
+		"Policy.two_factor":   says("Whether users may, or must, sign in to browsers by a passkey, or by a password and a code of an app."),
 
 		"Lifetimes":                  says("Times in seconds; absent is the default."),
 		"Lifetimes.access_token":     says("Access tokens; 600."),

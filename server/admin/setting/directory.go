@@ -38,6 +38,7 @@ func Directory() []Setting[storage.Directory] {
 		{"phone-fresh", "policy.phone_fresh", SignIn, nil, seconds(func(d *r) *int64 { return &d.Policy.PhoneFresh })},
 		{"merge-by-unionid", "policy.merge_by_unionid", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.MergeByUnionID })},
 		{"deletion-delay", "policy.deletion_delay", SignIn, nil, seconds(func(d *r) *int64 { return &d.Policy.DeletionDelay })},
+		{"device-grant", "policy.device_grant", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.DeviceGrant })},
 		{"signing-alg", "policy.signing_algorithms", Tokens, keys.Algorithms(), List[r](func(d *r) *[]string { return &d.Policy.SigningAlgorithms })},
 		{"claim", "claims", Tokens, nil, Claims[r](func(d *r) *[]storage.ClaimMapping { return &d.Claims })},
 		// The clients of a directory share its browser sessions.
