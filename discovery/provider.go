@@ -69,6 +69,7 @@ type Endpoints struct {
 	Revocation          string
 	Introspection       string
 	PushedAuthorization string
+	DeviceAuthorization string
 	Registration        string
 	EndSession          string
 }
@@ -88,6 +89,7 @@ func New(p Provider) (Metadata, error) {
 		RevocationEndpoint:                 p.url(p.Endpoints.Revocation),
 		IntrospectionEndpoint:              p.url(p.Endpoints.Introspection),
 		PushedAuthorizationRequestEndpoint: p.url(p.Endpoints.PushedAuthorization),
+		DeviceAuthorizationEndpoint:        p.url(p.Endpoints.DeviceAuthorization),
 		EndSessionEndpoint:                 p.url(p.Endpoints.EndSession),
 
 		ScopesSupported:               sorted(p.Scopes),

@@ -25,6 +25,7 @@ func (p Provider) endpointProblems() (problems []error) {
 		{"revocation_endpoint", p.Endpoints.Revocation},
 		{"introspection_endpoint", p.Endpoints.Introspection},
 		{"pushed_authorization_request_endpoint", p.Endpoints.PushedAuthorization},
+		{"device_authorization_endpoint", p.Endpoints.DeviceAuthorization},
 		{"registration_endpoint", p.Endpoints.Registration},
 		{"end_session_endpoint", p.Endpoints.EndSession},
 	} {
@@ -57,6 +58,10 @@ func (p Provider) required() (problems []error) {
 		{
 			p.RequirePushedAuthorization && p.Endpoints.PushedAuthorization == "",
 			"require_pushed_authorization_requests needs pushed_authorization_request_endpoint",
+		},
+		{
+			slices.Contains(p.GrantTypes, "urn:ietf:params:oauth:grant-type:device_code") && p.Endpoints.DeviceAuthorization == "",
+			"device_authorization_endpoint is required by grant_types_supported",
 		},
 		{p.BackchannelLogout && p.Endpoints.EndSession == "", "backchannel_logout_supported needs end_session_endpoint"},
 		{p.FrontchannelLogout && p.Endpoints.EndSession == "", "frontchannel_logout_supported needs end_session_endpoint"},

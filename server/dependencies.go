@@ -154,7 +154,7 @@ func (d *dependencies) addPages() (err error) {
 	return nil
 }
 
-// addTokens adds fosite's provider with the four grants, and the token endpoint.
+// addTokens adds fosite's provider with the five grants, and the token endpoint.
 func (d *dependencies) addTokens() error {
 	d.accessTokens = token.AccessTokens{Keys: d.Keys, Now: d.TokenNow}
 	d.bearer = &token.Bearer{Tokens: d.accessTokens, Store: d.store}
@@ -184,6 +184,7 @@ func (d *dependencies) addTokens() error {
 		string(fosite.GrantTypeAuthorizationCode): {codes.Factory},
 		string(fosite.GrantTypeRefreshToken):      {token.RefreshFactory(d.store, strategy)},
 		string(fosite.GrantTypeClientCredentials): {token.ClientCredentials(d.store, strategy)},
+		oauth2.GrantTypeDevice:                    {token.DeviceCode(d.store, strategy, d.Now)},
 	})
 	if err != nil {
 		return err

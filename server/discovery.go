@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/registration"
 	"github.com/minifed/minifed/server/token"
+	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -98,7 +100,7 @@ func (e *discoveryEndpoint) provider(issuer *oauth2.Issuer) discovery.Provider {
 		Scopes:            append(endpoint.ScopesSupported(), token.ClaimsOf(issuer.Directory).Scopes()...),
 		Claims:            token.ClaimsOf(issuer.Directory).Supported(),
 		ClaimTypes:        []string{"normal"},
-		GrantTypes:        e.grantTypes,
+		GrantTypes:        offeredGrantTypes(issuer.Directory, e.grantTypes),
 		SubjectTypes:      e.subjectTypes,
 		IDTokenAlgorithms: algorithms,
 		AuthMethods:       e.authMethods,
@@ -115,7 +117,15 @@ func (e *discoveryEndpoint) provider(issuer *oauth2.Issuer) discovery.Provider {
 	for _, add := range e.table.Advertised {
 		add(&provider)
 	}
+	if !issuer.Directory.Policy.DeviceGrant {
+		provider.Endpoints.DeviceAuthorization = ""
+	}
 	return provider
+}
+
+// offeredGrantTypes returns those of the grant types that a directory offers.
+func offeredGrantTypes(directory storage.Directory, all []string) []string {
+	return slices.DeleteFunc(slices.Clone(all), func(grant string) bool { return !token.OffersGrantType(directory, grant) })
 }
 
 // jwksEndpoint serves the JWK Set of a directory from memory (RFC 7517 §5).

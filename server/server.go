@@ -9,6 +9,7 @@ import (
 	"github.com/minifed/minifed/server/account"
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/clientdocument"
+	"github.com/minifed/minifed/server/device"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/server/logout"
@@ -98,6 +99,8 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&scan.Approve{Backend: scans},
 		&scan.Deny{Backend: scans},
 		&account.Apps{Account: d.account},
+		&device.Authorization{Clients: d.clients, Store: d.store, Random: d.Rand, Limits: device.NewLimits(d.Now)},
+		&device.Page{Account: d.account, Store: d.store, Lockout: d.lockout, Audit: d.Audit},
 		&wechatweb.Begin{Service: d.wechatPages},
 		&wechatweb.Callback{Service: d.wechatPages},
 	}

@@ -78,6 +78,9 @@ type Grant struct {
 	Pending *Pending `json:"pending,omitempty"`
 	// HandOff is set for a pending grant that is the ticket of a hand-off.
 	HandOff *HandOff `json:"hand_off,omitempty"`
+	// Device is set for a grant of a device: pending without User until a user allows it, and pending with User until the device
+	// gets its tokens.
+	Device  *Device  `json:"device,omitempty"`
 	Code    *Code    `json:"code,omitempty"`
 	Refresh *Refresh `json:"refresh,omitempty"`
 
@@ -86,7 +89,7 @@ type Grant struct {
 	Attempt string `json:"attempt,omitempty"`
 
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
-	// RevokedBecause is a word for the operator: reuse, logout, revoked, proofs.
+	// RevokedBecause is a word for the operator: reuse, logout, revoked, proofs, denied.
 	RevokedBecause string `json:"revoked_because,omitempty"`
 
 	CreatedAt time.Time `json:"created_at,omitzero"`
@@ -111,6 +114,14 @@ type HandOff struct {
 	Client string `json:"client"`
 	// State is a text of the application, which comes back to it.
 	State string `json:"state,omitempty"`
+}
+
+// Device describes the device that requested a grant.
+type Device struct {
+	// Country is that of the address of the device; empty if unknown.
+	Country string `json:"country,omitempty"`
+	// Login is the ID of the grant of the login by which a user allowed it in a mini-program; empty for the page of the issuer.
+	Login string `json:"login,omitempty"`
 }
 
 // Code is the authorization code of a grant.

@@ -105,6 +105,14 @@ func scopesView(directory storage.Directory, scopes, before []string) []shownSco
 	return shown
 }
 
+// ShownScope describes a scope to the end-user.
+type ShownScope = shownScope
+
+// ShownScopes describes the scopes of a request to the end-user, openid first.
+func ShownScopes(directory storage.Directory, scopes []string) []ShownScope {
+	return scopesView(directory, scopes, nil)
+}
+
 // scopesInOrder orders scopes: first those about the user, then those of the application.
 func scopesInOrder(scopes []string) []string {
 	var ordered []string

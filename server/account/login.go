@@ -165,7 +165,8 @@ func redirectHome(w http.ResponseWriter, r *endpoint.Request) error {
 		RedirectTo(w, address)
 		return nil
 	}
-	return page.Redirect(w, r, endpoint.AccountPath)
+	path, parameters := userHome(w, r)
+	return page.Redirect(w, r, path, parameters...)
 }
 
 // form is the login page.

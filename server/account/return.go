@@ -40,6 +40,37 @@ func isConsole(address string) bool {
 		strings.HasPrefix(address, ConsolePath) && endpoint.IsCanonicalPath(&http.Request{URL: parsed})
 }
 
+// deviceReturnCookie holds the address of the page of a device during a sign-in.
+func deviceReturnCookie() endpoint.Cookie {
+	return endpoint.Cookie{Suffix: ".device-return", Lifetime: oauth2.DeviceCodeLifetime}
+}
+
+// SetDevice stores the sealed device to whose page the user comes back after the sign-in.
+func SetDevice(w http.ResponseWriter, issuer *oauth2.Issuer, sealed string) {
+	deviceReturnCookie().Set(w, issuer, sealed)
+}
+
+// ClearDevice forgets it.
+func ClearDevice(w http.ResponseWriter, issuer *oauth2.Issuer) { deviceReturnCookie().Clear(w, issuer) }
+
+const (
+	// DevicePath is the page of a device.
+	DevicePath = "/device"
+	// DeviceParameter is its query parameter with the sealed device.
+	DeviceParameter = "device"
+)
+
+// userHome returns where a user goes after a sign-in without an authorization request: the page of the device that the user came
+// from, else the account page.
+func userHome(w http.ResponseWriter, r *endpoint.Request) (path string, parameters []string) {
+	sealed := deviceReturnCookie().Get(r.Request, r.Issuer)
+	if sealed == "" {
+		return endpoint.AccountPath, nil
+	}
+	deviceReturnCookie().Clear(w, r.Issuer)
+	return DevicePath, []string{DeviceParameter, sealed}
+}
+
 // consoleHome returns where an operator goes after a sign-in without an authorization request, and whether the request is for the
 // directory of operators at all.
 func consoleHome(w http.ResponseWriter, r *endpoint.Request) (address string, operator bool) {

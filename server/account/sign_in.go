@@ -91,11 +91,11 @@ func (s *SignIns) complete(w http.ResponseWriter, r *endpoint.Request, done *Unf
 	switch {
 	case p != nil:
 		return s.Pages.Onward(w, r, p.Request.UILocales(), location)
-	case r.Issuer.Directory.ID == storage.OperatorsDirectory:
+	case r.Issuer.Directory.ID != storage.OperatorsDirectory && proofOf(r.Request) != nil:
+		return redirectHome(w, r)
+	default:
 		RedirectTo(w, location)
 		return nil
-	default:
-		return redirectHome(w, r)
 	}
 }
 
@@ -170,7 +170,8 @@ func (s *SignIns) Finish(w http.ResponseWriter, r *endpoint.Request, done *Unfin
 		if address, operator := consoleHome(w, r); operator {
 			return address, nil
 		}
-		return page.LinksOf(r.Request, r.Issuer).To(endpoint.AccountPath), nil
+		path, parameters := userHome(w, r)
+		return page.LinksOf(r.Request, r.Issuer).To(path, parameters...), nil
 	}
 	return s.Authorize.AfterSignIn(r, done.Pending, signed)
 }

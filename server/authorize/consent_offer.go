@@ -8,10 +8,10 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// offeredScopes returns the scopes on the consent page: those for which the user has claims. The others are not granted, so that a
+// OfferedScopes returns the scopes on the consent page: those for which the user has claims. The others are not granted, so that a
 // client does not get an address that the user adds later. A client with placeholder addresses gets one for every user. If no
 // scope would remain, all are shown.
-func offeredScopes(scopes []string, user storage.User, client storage.Client) []string {
+func OfferedScopes(scopes []string, user storage.User, client storage.Client) []string {
 	empty := map[string]bool{
 		endpoint.ScopeEmail:   user.Email == "" && client.PlaceholderEmailDomain == "",
 		endpoint.ScopePhone:   user.Phone == "",

@@ -246,7 +246,7 @@ func (e *Endpoint) wrongSignIn(ctx context.Context, request *Request, current *C
 // allowed returns the scopes that the user allowed for the client; nil if the consent page is required.
 func (e *Endpoint) allowed(ctx context.Context, request *Request, i *Interaction, current *CurrentSession) ([]string, error) {
 	client := request.Client.Record()
-	wanted := offeredScopes(request.consentScopes(), current.User, client)
+	wanted := OfferedScopes(request.consentScopes(), current.User, client)
 	if scopes, decided := i.allowedNow(current.Record); decided {
 		return scopes, nil
 	}

@@ -77,7 +77,7 @@ func (e *Endpoint) AfterAccountChoice(w http.ResponseWriter, r *endpoint.Request
 // RequestedScopes returns the scopes for the consent page, and of these the ones that were allowed before.
 func (e *Endpoint) RequestedScopes(r *http.Request, p *Pending, current *CurrentSession) (scopes, before []string, err error) {
 	client := p.Request.Client.Record()
-	scopes = offeredScopes(p.Request.consentScopes(), current.User, client)
+	scopes = OfferedScopes(p.Request.consentScopes(), current.User, client)
 	decided, _, err := e.Consents.stored(r.Context(), current.User, client)
 	return scopes, decided.allowed, err
 }
@@ -89,7 +89,7 @@ func (e *Endpoint) Allow(w http.ResponseWriter, r *endpoint.Request, p *Pending,
 		return e.GoTo(w, r, AuthorizePath, p.Interaction)
 	}
 	client := p.Request.Client.Record()
-	asked := offeredScopes(p.Request.consentScopes(), current.User, client)
+	asked := OfferedScopes(p.Request.consentScopes(), current.User, client)
 	allowed := slices.DeleteFunc(slices.Clone(asked), func(scope string) bool {
 		return scope != endpoint.ScopeOpenID && !slices.Contains(scopes, scope)
 	})

@@ -76,6 +76,8 @@ const (
 	MethodLink = "link"
 	// MethodHandOff is the sign-in of a web-view by the backend of its mini-program.
 	MethodHandOff = "hand-off"
+	// MethodDevice is the decision of a user to allow a device.
+	MethodDevice = "device"
 	// MethodWebsite and MethodOfficialAccount are sign-ins by WeChat's own pages.
 	MethodWebsite         = storage.SignInWebsite
 	MethodOfficialAccount = storage.SignInOfficialAccount

@@ -42,6 +42,16 @@ func CodeRule() Rule {
 	return Rule{name: "code", locksOut: true, namesUser: true, freeFailures: 9, firstWait: time.Hour, maxWait: time.Hour, forgetAfter: time.Hour}
 }
 
+// UserCodeRule is for a signed-in user who enters codes of devices that are unknown.
+func UserCodeRule() Rule {
+	return Rule{name: "user code", locksOut: true, namesUser: true, freeFailures: 9, firstWait: time.Minute, maxWait: time.Hour, forgetAfter: time.Hour}
+}
+
+// UserCodeAddressRule is for the network of such users.
+func UserCodeAddressRule() Rule {
+	return Rule{name: "user code address", locksOut: true, freeFailures: 100, maxWait: time.Minute, forgetEvery: time.Minute}
+}
+
 // OwnRule is for a signed-in user who enters the password again.
 func OwnRule() Rule {
 	return Rule{name: "own account", locksOut: true, namesUser: true, freeFailures: 5, maxWait: 15 * time.Minute}

@@ -9,6 +9,8 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/oauth2"
 )
 
 // Dispatcher is the only token endpoint handler that fosite has. It passes a request to the handlers of its grant type: fosite
@@ -51,6 +53,10 @@ func (d *Dispatcher) HandleTokenEndpointRequest(ctx context.Context, request fos
 	if err != nil {
 		return err
 	}
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok || !OffersGrantType(issuer.Directory, request.GetGrantTypes()[0]) {
+		return unsupportedGrantType()
+	}
 	grant := request.GetGrantTypes()[0]
 	endpoint.FromContext(ctx).GrantType = grant
 	if !slices.Contains(request.GetClient().GetGrantTypes(), grant) {
@@ -86,5 +92,14 @@ func (d *Dispatcher) find(request fosite.AccessRequester) ([]fosite.TokenEndpoin
 			return handlers, nil
 		}
 	}
-	return nil, endpoint.NewError(fosite.ErrUnsupportedGrantType, "This grant_type is not supported. The discovery document lists those that are, as grant_types_supported.")
+	return nil, unsupportedGrantType()
+}
+
+func unsupportedGrantType() error {
+	return endpoint.NewError(fosite.ErrUnsupportedGrantType, "This grant_type is not supported. The discovery document lists those that are, as grant_types_supported.")
+}
+
+// OffersGrantType reports whether a directory offers a grant type of this server to its clients.
+func OffersGrantType(directory storage.Directory, grant string) bool {
+	return grant != oauth2.GrantTypeDevice || directory.Policy.DeviceGrant
 }

@@ -118,7 +118,7 @@ func NewFositeConfig(authenticate fosite.ClientAuthenticationStrategy) *fosite.C
 		HMACHasher:           nil,
 		TokenEntropy:         32,
 
-		// Not supported: device grant, JWT bearer grant, verifiable credentials.
+		// Package device has the device grant. JWT bearer grant and verifiable credentials are not supported.
 		DeviceAndUserCodeLifespan:            0,
 		DeviceAuthTokenPollingInterval:       0,
 		DeviceVerificationURL:                "",

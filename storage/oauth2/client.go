@@ -37,6 +37,9 @@ var (
 	_ fosite.ClientWithCustomTokenLifespans = (*Client)(nil)
 )
 
+// GrantTypeDevice is the grant type of device codes (RFC 8628 §3.4).
+const GrantTypeDevice = "urn:ietf:params:oauth:grant-type:device_code"
+
 // The grant types that clients have without registering any (see [NewClient]).
 const (
 	grantTypeTokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange"

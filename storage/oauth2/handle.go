@@ -27,6 +27,7 @@ const (
 	kindCode    handleKind = "mf_ac_"
 	kindTicket  handleKind = "mf_bt_"
 	kindHandOff handleKind = "mf_ho_"
+	kindDevice  handleKind = "mf_dc_"
 	kindRefresh handleKind = "mf_rt_"
 	kindAccess  handleKind = "mf_at_"
 )
@@ -45,6 +46,8 @@ func (k handleKind) numbersSize() int {
 		return refreshNumbersSize
 	case kindAccess:
 		return accessNumbersSize
+	case kindDevice:
+		return deviceNumbersSize
 	default:
 		return 0
 	}

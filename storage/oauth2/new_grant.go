@@ -139,7 +139,7 @@ func (s *Store) finish(ctx context.Context, u *unit) error {
 
 // flush writes a grant, and decides again after a concurrent write.
 func (s *Store) flush(ctx context.Context, u *unit) error {
-	next, redeems := u.next, u.next.Code != nil && u.next.State == storage.GrantActive
+	next, redeems := u.next, redeems(u.next)
 	for range attempts {
 		err := s.write(ctx, u)
 		switch {
@@ -151,7 +151,7 @@ func (s *Store) flush(ctx context.Context, u *unit) error {
 		if err := s.reload(ctx, u); err != nil {
 			return undecided(err)
 		}
-		if !redeems || u.stored.Record.State != storage.GrantCode {
+		if !redeems || !redeemable(&u.stored.Record) {
 			return s.lost(ctx, u, next, err)
 		}
 		u.next = next // The code was not redeemed: another write only settled an unknown outcome.
@@ -159,10 +159,22 @@ func (s *Store) flush(ctx context.Context, u *unit) error {
 	return undecided(fmt.Errorf("oauth2: grant: %w: too many writers", storage.ErrUnavailable))
 }
 
+// redeems reports whether the new state of a grant is that after the use of its code or device code.
+func redeems(next *storage.Grant) bool {
+	return next.State == storage.GrantActive && (next.Code != nil || next.Device != nil)
+}
+
+// redeemable reports whether the code or the device code of a grant can be used.
+func redeemable(g *storage.Grant) bool {
+	return g.State == storage.GrantCode || g.State == storage.GrantPending && g.Device != nil && g.User != ""
+}
+
 // lost returns the result of flush after a concurrent write of the grant caused err.
 func (s *Store) lost(ctx context.Context, u *unit, next *storage.Grant, err error) error {
 	found := &u.stored.Record
 	switch {
+	case next.Device != nil && redeems(next):
+		return ended("device code was used")
 	case next.Code != nil && next.State == storage.GrantActive:
 		return s.codeReused(ctx, u)
 	case next.Code == nil && next.User == found.User && s.repeats(found, next.Asked, next.AskedBind) == nil:

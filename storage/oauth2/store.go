@@ -201,6 +201,10 @@ func copyGrant(g *storage.Grant) *storage.Grant {
 		pending := *g.Pending
 		next.Pending = &pending
 	}
+	if g.Device != nil {
+		device := *g.Device
+		next.Device = &device
+	}
 	if g.Code != nil {
 		code := *g.Code
 		next.Code = &code

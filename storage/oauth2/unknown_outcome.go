@@ -46,7 +46,7 @@ type attempt struct {
 	name string
 	// base is the revision that the write replaces; empty for an insert.
 	base string
-	// before is the grant whose code the write redeems; nil when it rotates a refresh token or spends a jti.
+	// before is the grant whose code or device code the write redeems; nil when it rotates a refresh token or spends a jti.
 	before *storage.Grant
 }
 
@@ -222,7 +222,7 @@ func (s *Store) recordUnknownOutcome(u *unit) {
 	switch {
 	case u.next.State != storage.GrantActive, u.prolongs:
 		return
-	case before.State == storage.GrantCode:
+	case redeemable(&before):
 		tried.before = &before
 	case before.State != storage.GrantActive:
 		return
