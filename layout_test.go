@@ -29,6 +29,7 @@ func allowedImports() map[string][]string {
 		"wechat":                    {},
 		"wechat/wechattest":         {"wechat"},
 		"grants":                    {"wechat"},
+		"resource":                  {},
 		"storage":                   {},
 		"storage/storagetest":       {"storage"},
 		"storage/oauth2":            {"storage"},
@@ -157,6 +158,15 @@ func TestImports_GrantsUsesOnlyFositeAndWechat(t *testing.T) {
 			if strings.HasPrefix(dep.ImportPath, driver) {
 				t.Errorf("a program that imports grants downloads %s", dep.ImportPath)
 			}
+		}
+	}
+}
+
+func TestImports_ResourceUsesOnlyGoJose(t *testing.T) {
+	for _, dep := range list(t, "-deps", "./resource") {
+		used := strings.HasPrefix(dep.ImportPath, module+"/resource") || strings.HasPrefix(dep.ImportPath, "github.com/go-jose/go-jose/v4")
+		if !dep.Standard && !used {
+			t.Errorf("resource depends on %s", dep.ImportPath)
 		}
 	}
 }
