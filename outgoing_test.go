@@ -32,7 +32,7 @@ func outgoingConnections() map[string]string {
 	}
 }
 
-// demonstration is the only package of the program that calls the program's own servers.
+// demonstration and its page are the only packages of the program that call the program's own servers.
 const demonstration = "cmd/minifed/internal/demo"
 
 func TestOutgoing_GuideListsEveryConnectionOfTheSource(t *testing.T) {
@@ -80,7 +80,7 @@ func programFoldersWithCode() []string {
 func outsideTheProgram(path string) bool {
 	for _, folder := range []string{
 		"storage/mongodb/ferretdb", "storage/storagetest", "wechat/wechattest", "internal/chromiumtest", "internal/consoletest", "server/upgradetest", "cmd/minifed/porttest",
-		"cmd/minifed/testdata", demonstration,
+		"cmd/minifed/testdata", demonstration, demonstration + "page",
 	} {
 		if strings.HasPrefix(filepath.ToSlash(path), folder+"/") {
 			return true
