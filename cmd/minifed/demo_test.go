@@ -26,10 +26,10 @@ func TestDemoOnce_CompletesAllSteps(t *testing.T) {
 			t.Errorf("step %d is numbered %s", i+1, step[1])
 		}
 	}
-	if len(steps) < 8 || strings.Count(printed, "✓") != len(steps) || strings.Count(printed, "curl -sS --noproxy '*'") < len(steps) {
+	if len(steps) != 19 || strings.Count(printed, "✓") != len(steps) || strings.Count(printed, "curl -sS --noproxy '*'") < 11 {
 		t.Errorf("%d steps, %d succeeded", len(steps), strings.Count(printed, "✓"))
 	}
-	for _, want := range []string{"go-oidc", `amr          ["wechat_miniapp"]`, "registration_required", "Alice in Shanghai", "wechat_openid wxsimshop", "wechat_unionid acme", "steps succeeded"} {
+	for _, want := range []string{"go-oidc", `amr          ["wechat_miniapp"]`, "registration_required", "Alice in Shanghai", "wechat_openid wxsimshop", "wechat_unionid acme", `["wechat_scan"]`, `["wechat_link"]`, "number_wrong", "scene_used", "All 19 steps succeeded"} {
 		if !strings.Contains(printed, want) {
 			t.Errorf("printed without %q", want)
 		}
@@ -43,21 +43,23 @@ func TestDemoOnce_CompletesAllSteps(t *testing.T) {
 	}
 }
 
-// TestREADME_ShowsAStepOfTheDemo compares the step that README shows with the demo's output, without the values that each run has.
-func TestREADME_ShowsAStepOfTheDemo(t *testing.T) {
+// TestREADME_ShowsStepsOfTheDemo compares the steps that README shows with the demo's output, without the values that each run has.
+func TestREADME_ShowsStepsOfTheDemo(t *testing.T) {
 	printed := withoutDemoValues(newCLI(t).run(t, "demo", "--once"))
 	for _, file := range []string{"../../README.md", "../../README.zh-CN.md"} {
 		content, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, shown, found := strings.Cut(string(content), "```\n2. ")
-		shown, _, closed := strings.Cut("2. "+shown, "```")
-		if !found || !closed {
-			t.Fatalf("%s shows no step of the demo", file)
-		}
-		if step := withoutDemoValues(shown); !strings.Contains(printed, "\n"+step) {
-			t.Errorf("%s shows\n%s\nthe demo prints\n%s", file, step, printed)
+		for _, number := range []string{"2. ", "15. "} {
+			_, shown, found := strings.Cut(string(content), "```\n"+number)
+			shown, _, closed := strings.Cut(number+shown, "```")
+			if !found || !closed {
+				t.Fatalf("%s does not show step %s of the demo", file, number)
+			}
+			if step := withoutDemoValues(shown); !strings.Contains(printed, "\n"+step) {
+				t.Errorf("%s shows\n%s\nthe demo prints\n%s", file, step, printed)
+			}
 		}
 	}
 }
@@ -65,6 +67,7 @@ func TestREADME_ShowsAStepOfTheDemo(t *testing.T) {
 // withoutDemoValues replaces the client secrets, ports and tokens of a run.
 func withoutDemoValues(text string) string {
 	text = regexp.MustCompile(`-u (\w+):\S+`).ReplaceAllString(text, "-u $1:SECRET")
+	text = regexp.MustCompile(`sub  [a-z2-7]{26}`).ReplaceAllString(text, "sub  SUB")
 	text = regexp.MustCompile(`127\.0\.0\.1:\d+`).ReplaceAllString(text, "127.0.0.1:PORT")
 	return regexp.MustCompile(`(eyJ|mf_rt_)\S+…\S+ \(\d+ characters\)`).ReplaceAllString(text, "$1…")
 }

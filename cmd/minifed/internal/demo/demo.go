@@ -15,6 +15,7 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/config"
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/demopage"
 	"github.com/minifed/minifed/cmd/minifed/internal/logging"
 	"github.com/minifed/minifed/cmd/minifed/internal/provider"
 	"github.com/minifed/minifed/server/admin"
@@ -31,12 +32,18 @@ type Demo struct {
 	http     *http.Client
 	provider *provider.Provider
 	servers  []*http.Server
+	// listeners are open ports, also those that nothing serves when the start fails.
+	listeners []net.Listener
 
 	issuer  string
 	control string
 	party   string
+	// page is the address of the page. moved are the usual ports that another program uses.
+	page  string
+	moved []int
 	// shop and club are two mini-programs of one owner; orders is the relying party.
 	shop, club, orders credentials
+	site               *demopage.Site
 
 	results results
 	// showUser prints a user as `minifed user show` does.
@@ -66,18 +73,36 @@ func Start(ctx context.Context, c *console.Console, store string, showUser func(
 // timeout is the timeout of one request of the demonstration.
 const timeout = 15 * time.Second
 
+// The usual ports of the servers. A port that another program uses is replaced by a free one.
+const (
+	portIssuer  = 8080
+	portWeChat  = 8090
+	portControl = 8091
+	portParty   = 8092
+	portPage    = 8093
+	portBooks   = 8094
+	portCinema  = 8095
+	portPhone   = 8096
+)
+
 func (d *Demo) start(ctx context.Context, store string) error {
 	simulator := new(wechattest.Server)
-	api, err := d.serve(ctx, 8090, simulator)
+	api, err := d.serve(ctx, portWeChat, simulator)
 	if err != nil {
 		return err
 	}
-	if d.control, err = d.serve(ctx, 8091, simulator.Control()); err != nil {
+	if d.control, err = d.serve(ctx, portControl, simulator.Control()); err != nil {
+		return err
+	}
+	site, err := d.listenSite(ctx)
+	if err != nil {
 		return err
 	}
 	config := d.configuration(store)
+	config.PublicURL = site.front.origin
 	config.WeChat.BaseURL, config.WeChat.PagesURL = api, api
-	if err := d.startProvider(ctx, config); err != nil {
+	behind, err := d.startProvider(ctx, config)
+	if err != nil {
 		return err
 	}
 	directory, err := d.createDirectory(ctx)
@@ -89,8 +114,10 @@ func (d *Demo) start(ctx context.Context, store string) error {
 		return err
 	}
 	party := &relyingParty{issuer: d.issuer, clientID: d.orders.id, http: d.http}
-	d.party, err = d.serve(ctx, 8092, party)
-	return err
+	if d.party, err = d.serve(ctx, portParty, party); err != nil {
+		return err
+	}
+	return d.startSite(ctx, site, behind, directory.ID, simulator)
 }
 
 // configuration returns the default configuration, with the folder or the store of the demonstration.
@@ -98,6 +125,7 @@ func (d *Demo) configuration(store string) config.Config {
 	settings := config.Default()
 	settings.DataDir = d.folder
 	settings.Listen.AdminAddress = "off"
+	settings.Listen.TrustedProxies, settings.Listen.CountryHeader = []string{"127.0.0.1/32"}, demopage.CountryHeader
 	settings.Listen.DrainDelay, settings.Listen.ShutdownTimeout = 0, 3*time.Second
 	settings.Backup.Every = 0
 	settings.Log.Level = "warn"
@@ -115,35 +143,50 @@ func MasterKey() string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-func (d *Demo) startProvider(ctx context.Context, config config.Config) error {
-	port, err := listenNear(ctx, 8080)
-	if err != nil {
-		return err
-	}
-	config.PublicURL = "http://" + port.Addr().String()
-	d.provider, err = provider.Start(ctx, d.Console, config, provider.Listeners{Public: port}, logging.New(config.Log, d.Err))
-	return err
-}
-
-// serve serves on a port, or on a free one if it is used, and returns the origin.
-func (d *Demo) serve(ctx context.Context, port int, handler http.Handler) (string, error) {
-	listener, err := listenNear(ctx, port)
+// startProvider starts the provider at a free port, behind the proxy of the page, and returns its origin.
+func (d *Demo) startProvider(ctx context.Context, config config.Config) (string, error) {
+	port, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: timeout}
-	d.servers = append(d.servers, server)
-	go func() { _ = server.Serve(listener) }() // ends in Stop
-	return "http://" + listener.Addr().String(), nil
+	d.provider, err = provider.Start(ctx, d.Console, config, provider.Listeners{Public: port}, logging.New(config.Log, d.Err))
+	return "http://" + port.Addr().String(), err
 }
 
-// listenNear opens a loopback port, or any free one if it is used.
-func listenNear(ctx context.Context, port int) (net.Listener, error) {
+// opened is an open port, and its origin.
+type opened struct {
+	listener net.Listener
+	origin   string
+}
+
+// listen opens a usual port, or a free one if another program uses it.
+func (d *Demo) listen(ctx context.Context, port int) (opened, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
-		return new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+		d.moved = append(d.moved, port)
+		listener, err = new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	}
-	return listener, nil
+	if err != nil {
+		return opened{}, err
+	}
+	d.listeners = append(d.listeners, listener)
+	return opened{listener, "http://" + listener.Addr().String()}, nil
+}
+
+// serve serves at a usual port, or at a free one, and returns the origin.
+func (d *Demo) serve(ctx context.Context, port int, handler http.Handler) (string, error) {
+	at, err := d.listen(ctx, port)
+	if err != nil {
+		return "", err
+	}
+	d.serveAt(at, handler)
+	return at.origin, nil
+}
+
+func (d *Demo) serveAt(at opened, handler http.Handler) {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: timeout}
+	d.servers = append(d.servers, server)
+	go func() { _ = server.Serve(at.listener) }() // ends in Stop
 }
 
 // createDirectory creates the directory "demo", or "demo-2" and so on in a store with earlier demonstrations.
@@ -178,7 +221,7 @@ func (d *Demo) createClients(ctx context.Context, directory string, simulator *w
 	}
 	d.shop, err = d.createMiniProgram(ctx, simulator, storage.Client{
 		Directory: directory, ID: "shop", Name: "Shop", Audiences: []string{d.orders.id},
-		Federation: &storage.Federation{Provisioning: storage.ProvisionAuto, UpdateProfile: true},
+		StartsSessions: true, Federation: &storage.Federation{Provisioning: storage.ProvisionAuto, UpdateProfile: true},
 	})
 	if err != nil {
 		return err
@@ -227,13 +270,19 @@ func (d *Demo) Stop() error {
 	for _, server := range d.servers {
 		err = errors.Join(err, server.Close())
 	}
+	for _, listener := range d.listeners {
+		_ = listener.Close() // Its server closed it.
+	}
 	d.http.CloseIdleConnections()
 	return errors.Join(err, os.RemoveAll(d.folder))
 }
 
 // PrintNextSteps prints what the operator can do while the demonstration runs.
 func (d *Demo) PrintNextSteps() {
-	d.Printf(`It continues to run: paste the commands into another terminal. Ctrl-C stops it and removes the data.
+	d.Printf(`It continues to run: open the page, or paste the commands into another terminal. Ctrl-C stops it and removes the data.
+
+%s
+  %s
 
 %s
 %s
@@ -242,6 +291,7 @@ func (d *Demo) PrintNextSteps() {
   %s serve
   %s client create --kind wechat_miniapp --app-id wx0123456789abcdef
 `,
+		d.Strong("Scan, type the number, and try to break it:"), d.page,
 		d.Strong("Show who signed in, as an operator does:"), indent(d.operatorSnippet(), "  "),
 		d.Strong("Continue with your own mini-program:"), d.Program(), d.Program())
 }

@@ -18,9 +18,12 @@ import (
 
 func TestStart_UsesFreePorts(t *testing.T) {
 	start(t)
-	second, _ := start(t)
+	second, printed := start(t)
 	if err := second.Run(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if !strings.Contains(printed.String(), "Port 8093 is in use by another program") || !strings.Contains(printed.String(), second.page) {
+		t.Errorf("printed %s", printed)
 	}
 }
 

@@ -34,7 +34,11 @@ func (d *Demo) Run(ctx context.Context) error {
 	if err := d.showShadowUser(ctx); err != nil {
 		return err
 	}
-	d.Printf("%s\n\n", d.Good(fmt.Sprintf("All %d steps succeeded, %.1f s after the start.", len(steps), d.Now().Sub(d.began).Seconds())))
+	count, err := d.runWalk(ctx, len(steps))
+	if err != nil {
+		return err
+	}
+	d.Printf("%s\n\n", d.Good(fmt.Sprintf("All %d steps succeeded, %.1f s after the start.", count, d.Now().Sub(d.began).Seconds())))
 	return nil
 }
 
@@ -50,16 +54,25 @@ func (d *Demo) showShadowUser(ctx context.Context) error {
 	return err
 }
 
-// introduce prints the address of each server.
+// introduce prints the address of the page and of each server.
 func (d *Demo) introduce() {
-	api := d.provider.Config.WeChat.BaseURL
-	d.Printf("%s\n\n", d.Strong("minifed demo: a WeChat mini-program's user gets standard OpenID Connect tokens"))
+	api, site := d.provider.Config.WeChat.BaseURL, d.site
+	d.Printf("%s\n\n", d.Strong("minifed demo: a WeChat mini-program's user signs in everywhere, as one person"))
+	d.Printf("Open the page, which has two apps and a phone:\n\n  %s\n\n", d.Strong(d.page))
 	d.PrintFields(
 		console.Field{Name: d.provider.Config.PublicURL, Value: "minifed, the OpenID Provider; its directory \"" + filepath.Base(d.issuer) + "\" is the issuer " + d.issuer},
 		console.Field{Name: api, Value: "a simulator of api.weixin.qq.com, WeChat's server API"},
 		console.Field{Name: d.control, Value: "the users' phones, also simulated"},
 		console.Field{Name: d.party, Value: "\"orders\", a relying party that knows only the issuer's URL"},
+		console.Field{Name: site.Apps[0].Origin, Value: "a single-page app; " + site.Apps[1].Origin + " is another one"},
+		console.Field{Name: site.PhoneOrigin, Value: "what the browser of the phone on the page opens"},
 	)
+	for _, port := range d.moved {
+		d.Printf("\n%s", d.Faint(fmt.Sprintf("  Port %d is in use by another program, so a free one replaces it.", port)))
+	}
+	if len(d.moved) > 0 {
+		d.Printf("\n")
+	}
 	d.Printf("\nEach command works at any time: it fetches the values that it needs.\n\n")
 }
 
