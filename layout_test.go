@@ -72,7 +72,7 @@ func allowedImports() map[string][]string {
 		"server/upgradetest":        {"audit/audittest", "keys", "server", "storage", "wechat"},
 
 		"server/method/wechatweb": {"grants", "identity", "server/account", "server/authorize", "server/endpoint", "server/federation", "server/page", "server/ratelimit", "storage", "wechat"},
-		"server/method/handoff":   {"server/account", "server/authorize", "server/clientauth", "server/endpoint", "server/page", "server/token", "storage", "storage/oauth2"},
+		"server/method/handoff":   {"server/account", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/page", "server/token", "storage", "storage/oauth2"},
 		"server/method/totp":      {"grants", "identity", "keys", "server/account", "server/authorize", "server/endpoint", "server/page", "server/ratelimit", "storage"},
 		"server/method/passkey":   {"grants", "identity", "server/account", "server/authorize", "server/endpoint", "server/page", "server/ratelimit", "storage", "storage/oauth2"},
 		"server/method/scan":      {"grants", "identity", "internal/bounded", "keys", "server/account", "server/authorize", "server/clientauth", "server/endpoint", "server/federation", "server/page", "server/ratelimit", "storage", "storage/oauth2", "wechat"},

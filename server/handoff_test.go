@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
 )
@@ -25,6 +26,10 @@ func newHandOffServer(t *testing.T, engine string) *testServer {
 	c := newClock()
 	ts := populateWithPlainPages(newTestServerOn(t, c, engines()[engine](t, c)))
 	ts.change("mini", func(c *storage.Client) { c.StartsSessions = true })
+	editRecord(ts, "default", func(d *storage.Directory) {
+		d.SignInMethods = []string{storage.SignInPassword, storage.SignInPasskey, storage.SignInHandOff}
+	})
+	c.Advance(6 * time.Second)
 	ts.change("web", func(c *storage.Client) { c.InitiateLoginURI, c.FirstParty = handOffTo, true })
 	return ts
 }
@@ -159,7 +164,7 @@ func TestHandOff_TicketsThatDoNotWork(t *testing.T) {
 			return url
 		},
 		"another directory": func(ts *testServer, url, _ string) string {
-			ts.addDirectory(storage.Directory{ID: "acme"})
+			ts.addDirectory(storage.Directory{ID: "acme", SignInMethods: []string{storage.SignInHandOff}})
 			return strings.Replace(url, ts.url, ts.url+"/d/acme", 1)
 		},
 		"a guess":       func(_ *testServer, url, _ string) string { return url[:len(url)-4] + "AAAA" },
@@ -295,5 +300,96 @@ func TestHandOff_Budget(t *testing.T) {
 	}
 	if reads, writes := count(func() { ts.webView().get(url) }); reads != 2 || writes != 2 {
 		t.Errorf("the browser: %d reads, %d writes", reads, writes)
+	}
+}
+
+func TestHandOff_TakesALoginCode(t *testing.T) {
+	t.Parallel()
+	ts := newHandOffServer(t, "sqlite")
+	request := func(further ...string) response {
+		body := map[string]string{"target_client_id": "web", "state": "page 7"}
+		for i := 0; i < len(further); i += 2 {
+			body[further[i]] = further[i+1]
+		}
+		return ts.postJSON("mini", handOffPath, body)
+	}
+	user, code := ts.sub(ts.login("mini", "wendy")), ts.app("mini").Login("wendy")
+	a := request("code", code)
+	ts.wantStatus(a, http.StatusOK)
+	if a.body["refresh_token"] != nil || a.body["access_token"] != nil {
+		t.Errorf("the response has tokens: %s", a.raw)
+	}
+	b := ts.webView()
+	b.get(a.member("url"))
+	b.wantHandedOff(t)
+	if session := b.storedSession(); session.User != user || session.Client == "" {
+		t.Errorf("the session is %+v", session)
+	}
+	// A repeat returns another URL of the same user; one for another page is rejected.
+	ts.wantStatus(request("code", code), http.StatusOK)
+	request("code", code, "state", "other").wantReason(t, http.StatusBadRequest, "repeat_differs")
+	// A rejected request does not spend the code.
+	code = ts.app("mini").Login("wendy")
+	request("code", code, "target_client_id", "spa").wantReason(t, http.StatusBadRequest, "hand_off_target")
+	ts.wantStatus(request("code", code), http.StatusOK)
+	if a := request("code", "c", "access_token", "t"); a.status != http.StatusBadRequest || a.member("error") != "invalid_request" {
+		t.Errorf("code and token: %s", a.raw)
+	}
+}
+
+func TestHandOff_NeedsTheMethodOfTheDirectory(t *testing.T) {
+	t.Parallel()
+	ts := newHandOffServer(t, "memory")
+	url, _ := ts.handOff("wendy")
+	editRecord(ts, "default", func(d *storage.Directory) { d.SignInMethods = nil })
+	ts.clock.Advance(6 * time.Second)
+	b := ts.webView()
+	if b.get(url); b.page.status != http.StatusNotFound {
+		t.Errorf("opened: %d", b.page.status)
+	}
+	a := ts.postJSON("mini", handOffPath, map[string]string{"code": ts.app("mini").Login("wendy"), "target_client_id": "web"})
+	a.wantReason(t, http.StatusBadRequest, "hand_off_off")
+}
+
+func TestHandOff_NotifiesOfANewBrowserOnce(t *testing.T) {
+	t.Parallel()
+	ts := newPageTestServer(t)
+	ts.change("mini", func(c *storage.Client) { c.StartsSessions = true })
+	ts.editDirectory(func(d *storage.Directory) { d.SignInMethods = []string{storage.SignInPassword, storage.SignInHandOff} })
+	ts.change("shop", func(c *storage.Client) { c.InitiateLoginURI = handOffTo })
+	signedIn := ts.login("mini", "wendy")
+	must(ts.identities.SetEmail(ts.Context(), "default", ts.sub(signedIn), "wendy@example.com", identity.System))(t)
+	open := func(b *formBrowser) {
+		a := ts.postJSON("mini", handOffPath, map[string]string{"access_token": signedIn.member("access_token"), "target_client_id": "shop"})
+		b.get(a.member("url"))
+	}
+	b := ts.browserOf(webViewUA)
+	open(b)
+	sent := ts.mailTo("wendy@example.com")
+	if len(sent) != 1 || !strings.Contains(sent[0].Text, "mini-program of WeChat opened a page") {
+		t.Fatalf("%+v", sent)
+	}
+	b.cookies["mf-default"] = ""
+	open(b)
+	if sent := ts.mailTo("wendy@example.com"); len(sent) != 1 {
+		t.Errorf("%d mails for one browser", len(sent))
+	}
+}
+
+func TestSignIn_NotifiesOfANewBrowserOnce(t *testing.T) {
+	t.Parallel()
+	ts := newPageTestServer(t)
+	ts.addEmailUser("wanda")
+	b := ts.deskBrowser()
+	for range 2 {
+		b.signInToAccount("wanda")
+		b.press("sign-out-form", "sign-out")
+	}
+	if sent := ts.allMailTo("wanda@example.com"); len(sent) != 1 || !strings.Contains(sent[0].Subject, "A new browser") || !strings.Contains(sent[0].Text, "Firefox, Linux") {
+		t.Errorf("%+v", sent)
+	}
+	ts.deskBrowser().signInToAccount("wanda")
+	if sent := ts.allMailTo("wanda@example.com"); len(sent) != 2 {
+		t.Errorf("%d mails after a second browser", len(sent))
 	}
 }

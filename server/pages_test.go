@@ -115,8 +115,12 @@ func (ts *pageTestServer) editDirectory(edit func(*storage.Directory)) {
 	ts.clock.Advance(6 * time.Second)
 }
 
-// mailTo returns the messages that were sent to an address so far.
+// mailTo returns the messages that were sent to an address so far, without those about new browsers.
 func (ts *pageTestServer) mailTo(to string) []mail.Message {
+	return slices.DeleteFunc(ts.allMailTo(to), func(message mail.Message) bool { return strings.HasPrefix(message.Subject, "A new browser") })
+}
+
+func (ts *pageTestServer) allMailTo(to string) []mail.Message {
 	ts.server.Wait()
 	ts.mailbox.mu.Lock()
 	defer ts.mailbox.mu.Unlock()

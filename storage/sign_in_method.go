@@ -18,11 +18,13 @@ const (
 	// SignInEmailCode signs in by a code that a mail brings.
 	SignInEmailCode = "email-code"
 	SignInPasskey   = "passkey"
+	// SignInHandOff signs in the web-view of a mini-program. It has no button on the login page.
+	SignInHandOff = "hand-off"
 )
 
 // SignInMethods returns the sign-in methods that a directory may list.
 func SignInMethods() []string {
-	return []string{SignInScan, SignInLink, SignInWebsite, SignInOfficialAccount, SignInPassword, SignInPhoneCode, SignInEmailCode, SignInPasskey}
+	return []string{SignInScan, SignInLink, SignInWebsite, SignInOfficialAccount, SignInPassword, SignInPhoneCode, SignInEmailCode, SignInPasskey, SignInHandOff}
 }
 
 // ShownSignInMethods returns the sign-in methods of the directory in the order of the login page: its list, else password and passkey.

@@ -25,6 +25,9 @@ type device struct {
 	ID string `json:"i"`
 	// Accounts are the digests of the users who signed in, the last one first.
 	Accounts []string `json:"a"`
+	// HandedOff are the digests of users with the client of a hand-off, the last one first. They are apart from
+	// Accounts: a backend could add to them without the user.
+	HandedOff []string `json:"h,omitempty"`
 }
 
 const (
@@ -57,30 +60,52 @@ func (d device) knows(user string) bool {
 	return user != "" && slices.Contains(d.Accounts, accountDigest(user))
 }
 
-// rememberUser records a user who signed in, so that the failures of others do not block the user at this browser.
-func (d Devices) rememberUser(w http.ResponseWriter, r *endpoint.Request, user string) error {
+// rememberUser records a user who signed in, so that the failures of others do not block the user at this browser. It reports
+// whether the browser is new to the user.
+func (d Devices) rememberUser(w http.ResponseWriter, r *endpoint.Request, user string) (isNew bool, err error) {
 	known, err := d.read(r)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return d.remember(w, r, known, user)
+	isNew = !known.knows(user)
+	return isNew, d.remember(w, r, known, user)
 }
 
 // remember records a user in the browser.
 func (d Devices) remember(w http.ResponseWriter, r *endpoint.Request, known device, user string) error {
-	issuer := r.Issuer
-	mark := accountDigest(user)
-	others := slices.DeleteFunc(slices.Clone(known.Accounts), func(other string) bool { return other == mark })
-	known.Accounts = append([]string{mark}, others[:min(len(others), maxDeviceAccounts-1)]...)
+	known.Accounts = withFirst(known.Accounts, accountDigest(user))
+	return d.store(w, r, known)
+}
+
+// rememberHandOff records a user and the client of a hand-off. It reports whether the browser is new to the user.
+func (d Devices) rememberHandOff(w http.ResponseWriter, r *endpoint.Request, user, client string) (isNew bool, err error) {
+	known, err := d.read(r)
+	if err != nil {
+		return false, err
+	}
+	mark := storage.Digest("device hand-off", user, client)
+	isNew = !known.knows(user) && !slices.Contains(known.HandedOff, mark)
+	known.HandedOff = withFirst(known.HandedOff, mark)
+	return isNew, d.store(w, r, known)
+}
+
+// withFirst returns marks with one at the front, and without the oldest.
+func withFirst(marks []string, mark string) []string {
+	others := slices.DeleteFunc(slices.Clone(marks), func(other string) bool { return other == mark })
+	return append([]string{mark}, others[:min(len(others), maxDeviceAccounts-1)]...)
+}
+
+// store sets the cookie.
+func (d Devices) store(w http.ResponseWriter, r *endpoint.Request, known device) error {
 	text, err := json.Marshal(known)
 	if err != nil {
 		return err
 	}
-	sealed, err := d.Sealer.Seal(r.Context(), issuer, purposeDevice, text)
+	sealed, err := d.Sealer.Seal(r.Context(), r.Issuer, purposeDevice, text)
 	if err != nil {
 		return err
 	}
-	deviceCookie().Set(w, issuer, sealed)
+	deviceCookie().Set(w, r.Issuer, sealed)
 	return nil
 }
 

@@ -176,7 +176,7 @@ func (e *Reset) reset(w http.ResponseWriter, r *endpoint.Request) error {
 		return err
 	}
 	// Guesses by others must not lock out the owner.
-	if err := e.Passwords.Devices.rememberUser(w, r, changed.Record.ID); err != nil {
+	if _, err := e.Passwords.Devices.rememberUser(w, r, changed.Record.ID); err != nil {
 		return err
 	}
 	return e.Pages.Render(w, r, page.Page{

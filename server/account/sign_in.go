@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/minifed/minifed/identity"
@@ -158,13 +157,12 @@ func (s *SignIns) Finish(w http.ResponseWriter, r *endpoint.Request, done *Unfin
 	if err != nil {
 		return "", err
 	}
-	if err := s.Devices.rememberUser(w, r, done.User.ID); err != nil {
+	isNew, err := s.Devices.rememberUser(w, r, done.User.ID)
+	if err != nil {
 		return "", err
 	}
-	if slices.Contains(done.How.AMR, authorize.AMRScan) || slices.Contains(done.How.AMR, authorize.AMRLink) {
-		if err := s.Notifications.NotifySignIn(r.Context(), r, done.User, "mail.signed_in_scan", signed.Record.Browser); err != nil {
-			return "", err
-		}
+	if err := s.notifySignIn(r, done, signed.Record.Browser, isNew); err != nil {
+		return "", err
 	}
 	if done.Pending == nil {
 		if address, operator := consoleHome(w, r); operator {

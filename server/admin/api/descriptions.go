@@ -72,7 +72,7 @@ func directoryDescriptions() map[string]description {
 		"Directory.disabled":           server("true if the directory is disabled."),
 		"Directory.former_issuer":      server("The issuer before the last change of issuer."),
 		"Directory.issuer_changed_at":  server("When issuer changed last."),
-		"Directory.sign_in_methods":    says("The sign-in methods of browsers in the order of the login page: scan, link, website, official-account, password, phone-code, email-code, passkey. Without one: password and, where the policy allows them, passkeys."),
+		"Directory.sign_in_methods":    says("The sign-in methods of browsers in the order of the login page: scan, link, website, official-account, password, phone-code, email-code, passkey, hand-off. Without one: password and, where the policy allows them, passkeys."),
 		"Directory.scan":               says("The mini-program of sign-ins by scan and by link."),
 		"Directory.scan_link_rule":     says("A rule of WeChat's console opens the page for ordinary links that begin with {issuer}/scan/. The picture is then an ordinary QR code, which needs no call to WeChat."),
 		"Directory.branding":           says("The look of pages."),

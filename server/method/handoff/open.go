@@ -8,6 +8,7 @@ import (
 
 	"github.com/ory/fosite"
 
+	"github.com/minifed/minifed/server/account"
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/page"
@@ -20,6 +21,7 @@ import (
 type Open struct {
 	Pages    *page.Renderer
 	Sessions *authorize.Sessions
+	SignIns  *account.SignIns
 	Store    *oauth2.Store
 	Catalog  *endpoint.Catalog
 }
@@ -32,6 +34,9 @@ func (e *Open) Mount(t *endpoint.RouteTable) {
 }
 
 func (e *Open) serve(w http.ResponseWriter, r *endpoint.Request) error {
+	if !r.Issuer.Directory.HasSignInMethod(storage.SignInHandOff) {
+		return endpoint.NotFound()
+	}
 	ticket := r.URL.Query().Get(ticketParameter)
 	found, err := e.Store.HandOff(r.Context(), ticket)
 	if errors.Is(err, oauth2.ErrNoGrant) {
@@ -93,10 +98,13 @@ func (e *Open) open(w http.ResponseWriter, r *endpoint.Request, found *oauth2.Ac
 	}
 	full := current != nil && current.User.ID == found.User.ID && current.Record.Client == ""
 	if !full { // A session for all clients signs in to this one too.
-		_, err := e.Sessions.SignIn(w, r, found.User, authorize.Authentication{
+		signed, err := e.Sessions.SignIn(w, r, found.User, authorize.Authentication{
 			Time: found.Grant.AuthTime, AMR: found.Grant.AMR, BackendInitiated: true, Client: target.Instance(),
 		})
 		if err != nil {
+			return err
+		}
+		if err := e.SignIns.NotifyHandOff(w, r, found.User, target, signed.Record.Browser); err != nil {
 			return err
 		}
 	}

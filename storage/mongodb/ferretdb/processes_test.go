@@ -31,16 +31,18 @@ type process struct {
 type cluster struct {
 	*testing.T
 	both   []*process
+	sim    *wechattest.Server
 	app    *wechattest.App
 	client map[string]any
 }
 
-func newCluster(t *testing.T) *cluster {
+// newCluster starts a cluster. set, if not nil, changes settings before.
+func newCluster(t *testing.T, set func(c *cluster, p *process)) *cluster {
 	t.Helper()
 	simulator := new(wechattest.Server)
 	api := httptest.NewServer(simulator)
 	t.Cleanup(api.Close)
-	c := &cluster{T: t, app: must(simulator.AddApp(wechat.App{ID: "wxsimcluster"}))(t)}
+	c := &cluster{T: t, sim: simulator, app: must(simulator.AddApp(wechat.App{ID: "wxsimcluster"}))(t)}
 	database, folder := ferret.Database(t), t.TempDir()
 	issuer := ""
 	for _, name := range []string{"a", "b"} {
@@ -56,14 +58,21 @@ func newCluster(t *testing.T) *cluster {
 	}
 	c.both[0].run(t, "", "keys", "master", "new")
 	c.copyKeys()
-	for _, p := range c.both {
+	for n, p := range c.both {
 		p.running = p.serve(t)
+		if n == 0 {
+			c.client = p.run(t, string(c.app.Credential().Secret), "client", "create", "--kind", "wechat_miniapp", "--app-id", "wxsimcluster", "--app-secret-stdin")
+		}
+		if n == 0 && set != nil { // It knows the directory as it was for some seconds.
+			set(c, p)
+			p.stop()
+			p.running = p.serve(t)
+		}
 		t.Cleanup(func() {
 			p.thaw()
 			p.stop()
 		})
 	}
-	c.client = c.both[0].run(t, string(c.app.Credential().Secret), "client", "create", "--kind", "wechat_miniapp", "--app-id", "wxsimcluster", "--app-secret-stdin")
 	return c
 }
 
@@ -87,7 +96,7 @@ func (c *cluster) refresh(p *process, token any) map[string]any {
 // continues, both repeat its response.
 func TestProcesses_FreezeDuringALoginCostsAtMostANewCode(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t)
+	c := newCluster(t, nil)
 	frozen, other := c.both[0], c.both[1]
 	code := c.app.Login("alice")
 	held := frozen.proxy.holdFirst(insertOf(storage.KindGrant))
@@ -118,7 +127,7 @@ func TestProcesses_FreezeDuringALoginCostsAtMostANewCode(t *testing.T) {
 // The master key and the token secrets are rotated by the commands of docs/operations.md, while one process is up at any moment.
 func TestProcesses_RotationsByCommandLoseNoSession(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t)
+	c := newCluster(t, nil)
 	_, session := c.login(c.both[0], c.app.Login("alice"))
 	_, sub := identityOf(t, session["id_token"])
 	token := session["refresh_token"]

@@ -76,6 +76,12 @@ func (r running) stop() {
 	_ = r.command.Wait()
 }
 
+// kill ends the process in the middle of what it does.
+func (r running) kill() {
+	r.signal(syscall.SIGKILL)
+	_ = r.command.Wait()
+}
+
 // freeze stops the process where it is, until thaw.
 func (r running) freeze() { r.signal(syscall.SIGSTOP) }
 
