@@ -327,8 +327,10 @@ func TestMail_ResetsAPasswordThroughSMTP(t *testing.T) {
 			t.Errorf("mail from %s to %s", from, to)
 		}
 		r.useOnce(t, issuer, linkOf(t, mailText(t, message), issuer))
-		if told := mailText(t, <-office.taken); !strings.Contains(told, issuer+"/account") {
-			t.Errorf("of the new password the user is told %q", told)
+		for _, about := range []string{"the password of your account", "a browser that your account"} {
+			if told := mailText(t, <-office.taken); !strings.Contains(told, about) || !strings.Contains(told, issuer+"/account") {
+				t.Errorf("of %s the user is told %q", about, told)
+			}
 		}
 	}
 	// Another name of this machine in the request does not change the link.
