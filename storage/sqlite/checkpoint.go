@@ -91,6 +91,19 @@ func (k *checkpoints) close() error {
 	return conn.Close()
 }
 
+// truncateLog copies the log into the database and empties its file. It reports false if another connection prevents that.
+func (c *connection) truncateLog() (emptied bool, err error) {
+	row := make([]driver.Value, 3)
+	if _, err := c.row(row, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+		if reasonOf(err) == FileLocked {
+			return false, nil
+		}
+		return false, err
+	}
+	busy, _ := row[0].(int64)
+	return busy == 0, nil
+}
+
 // checkpoint copies what it can without waiting for others, and returns how many pages of the log are left.
 func (c *connection) checkpoint() (left int64, err error) {
 	row := make([]driver.Value, 3)

@@ -57,9 +57,9 @@ func fileURL(path string, query url.Values) string {
 
 // dialWriter opens a connection with a cache of 8 MB for the inner pages of a large file's indexes. Its cache stays valid from
 // commit to commit. It copies the log into the database every 4000 pages (16 MB): pages that change often are copied once for
-// many changes.
+// many changes. What is deleted or replaced is overwritten with zeros: without that, most of it stays in the file.
 func dialWriter(ctx context.Context, path string) (*connection, error) {
-	return connect(ctx, path, dsn(path, "cache_size(-8000)", "wal_autocheckpoint(4000)"))
+	return connect(ctx, path, dsn(path, "cache_size(-8000)", "wal_autocheckpoint(4000)", "secure_delete(ON)"))
 }
 
 // dialReader opens a connection with SQLite's own 2 MB: a commit of the writer empties a reader's cache, so that more of it, or

@@ -42,6 +42,11 @@
 // A goroutine copies the log into the database every two thousand writes, with a connection of its own. The writer copies the last
 // pages, so that the log begins again and stays small: overwriting it costs less than letting it grow (checkpoint.go).
 //
+// # Deleted data
+//
+// What is deleted or replaced is overwritten with zeros (secure_delete), also in pages that become free. The log can contain it
+// until the log is emptied, which a server does every hour.
+//
 // # Upgrades
 //
 // A server that finds a file of an earlier version copies it into a new file, which then replaces the old one (upgrade.go).

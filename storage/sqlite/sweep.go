@@ -21,6 +21,8 @@ const (
 	// and, by default, an access token live: a clock that is ahead for less deletes none of the records that keep them from being
 	// used again.
 	sweepAfter = time.Hour
+	// truncateEvery is the time after which the log is emptied. Until then it can contain what was deleted.
+	truncateEvery = time.Hour
 	// clockStep is how far the clock may move against the time that passed before it counts as set.
 	clockStep = 10 * time.Second
 )
@@ -39,6 +41,8 @@ type sweep struct {
 	readings []reading
 	// until is when a document must have expired to be deleted; zero deletes nothing.
 	until time.Time
+	// truncated is when the log was last emptied.
+	truncated time.Time
 	// removals are the expired documents that are being deleted, by table, where rows are indexed later.
 	removals map[*lookups]*removal
 }
@@ -68,7 +72,7 @@ func (s *sweep) read() {
 }
 
 func newSweep(e *Engine) *sweep {
-	s := &sweep{timer: time.NewTimer(untilSweep()), now: e.now, started: time.Now(), removals: map[*lookups]*removal{}}
+	s := &sweep{timer: time.NewTimer(untilSweep()), now: e.now, started: time.Now(), truncated: time.Now(), removals: map[*lookups]*removal{}}
 	s.read()
 	for kind := range e.tables {
 		s.kinds = append(s.kinds, kind)
@@ -98,8 +102,25 @@ func (s *sweep) step(w *writer) {
 		s.next = 0
 	} else if more {
 		rest = sweepRest
+	} else {
+		s.truncate(w)
 	}
 	s.timer.Reset(rest)
+}
+
+// truncate empties the log when it is due. While another connection reads from the log, it is tried again after the next sweep.
+func (s *sweep) truncate(w *writer) {
+	if time.Since(s.truncated) < truncateEvery {
+		return
+	}
+	if err := w.connect(); err != nil {
+		return // The next request reports it.
+	}
+	emptied, err := w.conn.truncateLog()
+	w.checkpoints.warn(err)
+	if emptied {
+		s.truncated = time.Now()
+	}
 }
 
 // work executes one short transaction. It reports whether more is to be done soon.
