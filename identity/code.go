@@ -99,8 +99,8 @@ func (s *Service) SignInByCode(
 	switch {
 	case err != nil:
 		return nil, err
-	case user.Record.Status != storage.UserActive:
-		return nil, ErrUserDisabled
+	case checkStatus(user.Record) != nil:
+		return nil, checkStatus(user.Record)
 	case address.Type == storage.IdentityEmail && !user.Record.EmailVerified:
 		return s.proveFirstEmail(ctx, user.Record)
 	case address.Type == storage.IdentityPhone:

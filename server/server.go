@@ -81,6 +81,8 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&account.Email{Account: d.account},
 		&account.Reset{Account: d.account},
 		&account.EndSessions{Account: d.account},
+		&account.Deletion{Account: d.account},
+		&account.Restore{Account: d.account},
 
 		// The other sign-in methods.
 		&account.Setup{Account: d.account},

@@ -146,9 +146,9 @@ func (e *Login) submit(w http.ResponseWriter, r *endpoint.Request, p *authorize.
 	if !r.Issuer.Directory.HasSignInMethod(storage.SignInPassword) {
 		return endpoint.NotFound()
 	}
-	user, err := e.Passwords.signIn(r, form.Get("username"), form.Get("password"))
+	user, err := SignedIn(e.Passwords.signIn(r, form.Get("username"), form.Get("password")))
 	if err == nil {
-		err = e.SignIns.Complete(w, r, p, user.Record, passwordAuthentication(e.Now()))
+		err = e.SignIns.Complete(w, r, p, user, passwordAuthentication(e.Now()))
 	}
 	if err != nil {
 		return e.showError(w, r, p, form.Get("username"), err)
@@ -245,6 +245,8 @@ func loginProblem(err error) (*grants.Error, page.Message) {
 		return problem, page.Text("login.passkey_needed")
 	case errors.Is(err, identity.ErrUserDisabled):
 		return grants.UserDisabled(), page.Text("login.disabled")
+	case errors.Is(err, identity.ErrDeletionPending):
+		return grants.DeletionPending(), page.Text("login.deletion_pending")
 	case ok && limited.Reason == endpoint.ReasonRateLimited:
 		return limited, page.Text("login.wait", WaitText(limited.RetryAfter))
 	default:

@@ -25,6 +25,8 @@ type accountData struct {
 	Profile, SignIn []accountRow
 	Sessions        []shownSession
 	Apps            []shownApp
+	// Deletable means that the user can delete the account.
+	Deletable bool
 }
 
 // accountRow is a label and a value of the account.
@@ -77,6 +79,7 @@ func (e *Overview) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 	}
 	data := accountData{
 		Person: page.ViewUser(user), Profile: profileRows(user.Profile), SignIn: signIn, Sessions: sessions, Apps: apps,
+		Deletable: r.Issuer.Directory.ID != storage.OperatorsDirectory,
 	}
 	if what := r.URL.Query().Get(doneParameter); slices.Contains(doneTexts(), what) {
 		data.Done = page.Text("done." + what)

@@ -69,7 +69,8 @@ type sealedSignIn struct {
 	Link *identity.Login `json:"w,omitempty"`
 }
 
-// Complete signs a user in to the browser. If a factor is missing, it redirects to the page for it. p is nil for the account page.
+// Complete signs a user in to the browser. If a factor is missing, it redirects to the page for it. A user who waits for deletion
+// can only restore the account. p is nil for the account page.
 func (s *SignIns) Complete(w http.ResponseWriter, r *endpoint.Request, p *authorize.Pending, user storage.User, how authorize.Authentication) error {
 	return s.complete(w, r, &Unfinished{User: user, Pending: p, How: how})
 }
@@ -82,6 +83,9 @@ func (s *SignIns) complete(w http.ResponseWriter, r *endpoint.Request, done *Unf
 	}
 	if next != "" {
 		return s.suspend(w, r, next, done)
+	}
+	if done.User.Status == storage.UserDeletionPending {
+		return s.suspend(w, r, RestorePath, done)
 	}
 	location, err := s.Finish(w, r, done)
 	if err != nil {
@@ -211,7 +215,8 @@ func (s *SignIns) unfinished(r *endpoint.Request, path string) (*Unfinished, err
 		return nil, err
 	}
 	seen := user.Record
-	unchanged := seen.ID == sealed.User && seen.Status == storage.UserActive && seen.Epoch == sealed.Epoch && passwordMark(seen) == sealed.Mark
+	mayContinue := seen.Status == storage.UserActive || seen.Status == storage.UserDeletionPending
+	unchanged := seen.ID == sealed.User && mayContinue && seen.Epoch == sealed.Epoch && passwordMark(seen) == sealed.Mark
 	if !unchanged || InteractionID(p) != sealed.Interaction {
 		return nil, endpoint.ErrInvalidEnvelope
 	}

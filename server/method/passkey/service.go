@@ -276,7 +276,7 @@ func isOfOther(handle []byte, directory string) bool {
 	return end > 0 && handle[end] == 0 && string(handle[:end]) != directory
 }
 
-// owner returns the active user of a passkey, who may be the survivor of a merge.
+// owner returns the user of a passkey, active or waiting for deletion, who may be the survivor of a merge.
 func (s *Service) owner(ctx context.Context, passkey storage.Passkey) (storage.User, error) {
 	entry, err := s.Users.User(ctx, passkey.Directory, passkey.User)
 	if errors.Is(err, identity.ErrUnknownUser) {
@@ -289,7 +289,7 @@ func (s *Service) owner(ctx context.Context, passkey storage.Passkey) (storage.U
 	switch {
 	case user.DirectoryIncarnation != passkey.DirectoryIncarnation:
 		return storage.User{}, errUnknown
-	case user.Status != storage.UserActive:
+	case user.Status != storage.UserActive && user.Status != storage.UserDeletionPending:
 		return storage.User{}, identity.ErrUserDisabled
 	}
 	return user, nil

@@ -101,7 +101,7 @@ func (e *Callback) activeUser(ctx context.Context, result storage.WebLogin) (sto
 		return storage.User{}, err
 	}
 	switch user := entry.Record; {
-	case user.Status != storage.UserActive:
+	case user.Status != storage.UserActive && user.Status != storage.UserDeletionPending:
 		return storage.User{}, identity.ErrUserDisabled
 	case user.Epoch != result.UserEpoch:
 		return storage.User{}, newFailure(reasonCode, errEpoch)

@@ -42,6 +42,10 @@ func (e *Callback) prove(ctx context.Context, connection storage.Connection, cod
 	}
 	now, login := storage.Instant(e.Now()), proven.Login
 	resolution, err := e.WebUsers.Resolve(ctx, proven)
+	if pending, ok := errors.AsType[*identity.DeletionPendingError](err); ok {
+		result.User, result.UserEpoch, result.AuthTime = pending.User.ID, pending.User.Epoch, now
+		return nil
+	}
 	switch {
 	case errors.Is(err, identity.ErrUnknownUser):
 		result.Pending = &storage.Pending{AppID: login.AppID, OpenID: login.OpenID, UnionID: login.UnionID, ProvenAt: now}

@@ -100,9 +100,9 @@ func (e *Callback) register(w http.ResponseWriter, r *endpoint.Request, v *visit
 
 // link signs a user in by the password, and links the WeChat user to the account when all factors are proven.
 func (e *Callback) link(w http.ResponseWriter, r *endpoint.Request, v *visit, login identity.Login, name, password string) error {
-	user, err := e.Passwords.SignIn(r, name, password)
+	user, err := account.SignedIn(e.Passwords.SignIn(r, name, password))
 	if err == nil {
-		err = e.SignIns.CompleteLinking(w, r, v.pending, user.Record, account.PasswordAuthentication(e.Now()), login)
+		err = e.SignIns.CompleteLinking(w, r, v.pending, user, account.PasswordAuthentication(e.Now()), login)
 	}
 	if err == nil {
 		return nil
