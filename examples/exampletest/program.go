@@ -10,11 +10,16 @@ import (
 	"testing"
 )
 
-// Build builds a main package, given by its path from the root of the repository, and returns the binary.
+// Build builds a main package, given by its path from the root of the repository, and returns the binary. The test may be in another
+// module of the repository.
 func Build(t *testing.T, program string) string {
 	t.Helper()
+	root, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/minifed/minifed").Output()
+	if err != nil {
+		t.Fatalf("the root of the repository: %v", err)
+	}
 	binary := filepath.Join(t.TempDir(), filepath.Base(program))
-	command := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/minifed/minifed/"+program)
+	command := exec.CommandContext(t.Context(), "go", "build", "-C", strings.TrimSpace(string(root)), "-o", binary, "./"+program)
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("go build %s: %v\n%s", program, err, out)
 	}
