@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +27,11 @@ type benchServer struct {
 	server *server.Server
 	engine *storagetest.Hooks
 	ring   *keys.Ring
+	// ahead is how far the clock of the server is ahead, in nanoseconds.
+	ahead atomic.Int64
 }
+
+func (b *benchServer) now() time.Time { return time.Now().Add(time.Duration(b.ahead.Load())) }
 
 const benchURL = "https://id.example"
 
@@ -40,7 +45,7 @@ func newBenchServer(tb testing.TB) *benchServer {
 	config := keys.Config{Engine: b.engine, Master: master, Now: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), VerifiedTokens: 1024}
 	b.ring = must(keys.NewRing(config))(tb)
 	secrets := must(keys.NewSecrets(config))(tb)
-	directory := storage.Directory{ID: "default", Name: "Default", Policy: storage.Policy{SigningAlgorithms: []string{"ES256"}}, CreatedAt: time.Now()}
+	directory := storage.Directory{ID: "default", Name: "Default", Policy: storage.Policy{SigningAlgorithms: []string{"ES256"}, DeviceGrant: true}, CreatedAt: time.Now()}
 	must(storage.Insert(b.Context(), b.engine, directory))(tb)
 	check(tb, b.ring.EnsureDirectory(b.Context(), directory))
 	check(tb, secrets.Ensure(b.Context(), directory.ID))
@@ -48,6 +53,7 @@ func newBenchServer(tb testing.TB) *benchServer {
 		{ID: "service"},
 		{ID: "handles", OpaqueAccessTokens: true},
 		{ID: "gateway", Introspection: true},
+		{ID: "device", GrantTypes: []string{deviceGrantType}},
 		{ID: "keyed", AuthMethod: "private_key_jwt", JWKS: jwks(signers()["ES256"])},
 	} {
 		client.Directory, client.Kind, client.Scopes, client.IDTokenAlgorithm = "default", storage.ClientService, []string{"orders"}, "ES256"
@@ -58,7 +64,7 @@ func newBenchServer(tb testing.TB) *benchServer {
 	}
 	b.server = must(server.New(server.Config{
 		PublicURL: benchURL, DefaultDirectory: "default", Engine: b.engine, Audit: audittest.New(tb, b.engine, time.Now), Keys: b.ring, Secrets: secrets, Master: master, WeChat: oneUser{},
-		Now: time.Now, Rand: rand.Reader, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), ClientRate: 1_000_000,
+		Now: b.now, Rand: rand.Reader, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), ClientRate: 1_000_000,
 	}))(tb)
 	return b
 }
@@ -164,4 +170,39 @@ func BenchmarkIntrospection(bench *testing.B) {
 			b.reportWithFloor(bench, verify, func() int { return b.post("gateway", "/oauth2/introspect", body).Code })
 		})
 	}
+}
+
+// BenchmarkDevicePoll measures the token request of a device whose user has not decided, with HTTP parsing and without the network.
+// Its floor is an HTTP handler that parses the same form and reads one record. A device asks every five seconds of the server's
+// clock, and gets a new code every ten minutes of it.
+func BenchmarkDevicePoll(bench *testing.B) {
+	b := newBenchServer(bench)
+	var device struct {
+		Code string `json:"device_code"`
+	}
+	polls := 0
+	poll := func() int {
+		if polls%100 == 0 {
+			check(bench, json.Unmarshal(b.post("device", devicePath, "scope=orders").Body.Bytes(), &device))
+		}
+		polls++
+		b.ahead.Add(int64(5 * time.Second))
+		answer := b.post("device", "/oauth2/token", url.Values{"grant_type": {deviceGrantType}, "device_code": {device.Code}}.Encode())
+		if !strings.Contains(answer.Body.String(), "authorization_pending") {
+			bench.Fatalf("%d %s", answer.Code, answer.Body)
+		}
+		return http.StatusOK
+	}
+	poll()
+	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		check(bench, r.ParseForm())
+		must(storage.Get[storage.Client](r.Context(), b.engine, storage.Key("default", "device")))(bench)
+		w.WriteHeader(http.StatusBadRequest)
+	})
+	floor := func() {
+		request := httptest.NewRequest(http.MethodPost, benchURL, strings.NewReader(url.Values{"device_code": {device.Code}}.Encode()))
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		bare.ServeHTTP(httptest.NewRecorder(), request)
+	}
+	b.reportWithFloor(bench, floor, poll)
 }
