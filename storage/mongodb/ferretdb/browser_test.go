@@ -71,10 +71,13 @@ func onward(page apiResponse) string {
 	return page.header.Get("Location")
 }
 
-// submit fills in the form of a page and sends it.
-func (b *browser) submit(page apiResponse) apiResponse {
+// submit fills in the form of a page and sends it, with further fields in pairs.
+func (b *browser) submit(page apiResponse, further ...string) apiResponse {
 	b.Helper()
 	form := url.Values{"username": {"ann"}, "password": {userPassword}, "decision": {"allow"}}
+	for n := 0; n < len(further); n += 2 {
+		form.Set(further[n], further[n+1])
+	}
 	for _, hidden := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`).FindAllStringSubmatch(page.raw, -1) {
 		form.Set(html.UnescapeString(hidden[1]), html.UnescapeString(hidden[2]))
 	}
