@@ -2,13 +2,19 @@ package server_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"image"
+	"image/draw"
+	"image/png"
 	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -471,11 +477,39 @@ func TestScan_OrdinaryQRCodeWhereRuleIsSet(t *testing.T) {
 			t.Error("WeChat drew a picture")
 		}
 	}
+	if _, err := ts.sim.ReadPicture(drawSVG(t, b.page.body)); err == nil {
+		t.Error("the code opens a mini-program without the rule of WeChat")
+	}
+	check(t, ts.app("mini").AddLinkRule(ts.url+"/scan/", "pages/scan"))
+	opened := must(ts.sim.ReadPicture(drawSVG(t, b.page.body)))(t)
+	if seen := ts.seen(path.Base(opened.Link)); seen.status != http.StatusOK || opened.Page != "pages/scan" {
+		t.Errorf("%+v: %d %v", opened, seen.status, seen.body)
+	}
 	for agent, text := range map[string]string{agentOfPhone: "scan this code with WeChat", agentInside: "its operator has not set that up"} {
 		landing := ts.browserOf(agent)
 		landing.get(ts.url + "/scan/AAAAAAAAAAAAAAAAAAAAAA")
 		landing.wantAt(t, "/scan/AAAAAAAAAAAAAAAAAAAAAA", http.StatusOK, text)
 	}
+}
+
+// drawSVG draws the QR code of a page as a screen does.
+func drawSVG(t *testing.T, page string) []byte {
+	t.Helper()
+	size := regexp.MustCompile(`id="picture" viewBox="0 0 ([0-9]+) `).FindStringSubmatch(page)
+	if size == nil {
+		t.Fatalf("no QR code in %s", page)
+	}
+	const square = 4
+	side := must(strconv.Atoi(size[1]))(t) * square
+	picture := image.NewGray(image.Rect(0, 0, side, side))
+	draw.Draw(picture, picture.Bounds(), image.White, image.Point{}, draw.Src)
+	for _, run := range regexp.MustCompile(`M([0-9]+) ([0-9]+)h([0-9]+)v1`).FindAllStringSubmatch(page, -1) {
+		x, y, wide := must(strconv.Atoi(run[1]))(t)*square, must(strconv.Atoi(run[2]))(t)*square, must(strconv.Atoi(run[3]))(t)*square
+		draw.Draw(picture, image.Rect(x, y, x+wide, y+square), image.Black, image.Point{}, draw.Src)
+	}
+	var encoded bytes.Buffer
+	check(t, png.Encode(&encoded, picture))
+	return encoded.Bytes()
 }
 
 func TestScan_NotifiesUserAndNamesOperator(t *testing.T) {

@@ -24,6 +24,8 @@ type Opened struct {
 	Scene string `json:"scene,omitempty"`
 	// Query is the whole query of the page.
 	Query string `json:"query,omitempty"`
+	// Link is query.q of the page, after decodeURIComponent: the ordinary link of a QR code.
+	Link string `json:"link,omitempty"`
 }
 
 // maxOpened bounds the pictures and links that are remembered.
@@ -32,9 +34,10 @@ const maxOpened = 10_000
 // codeModules is the number of squares on each side of a picture.
 const codeModules = 16
 
-var errUnreadable = errors.New("wechattest: this is no picture of getwxacodeunlimit of this simulator")
+var errUnreadable = errors.New("wechattest: this is no picture of getwxacodeunlimit of this simulator, and no QR code of an ordinary link")
 
-// ReadPicture reads a mini-program code as the camera of a phone does. It needs the picture itself, in JPEG or PNG.
+// ReadPicture reads a mini-program code, or the QR code of an ordinary link for which a mini-program has a rule (AddLinkRule), as the camera
+// of a phone does. It needs the picture itself, in JPEG or PNG.
 func (s *Server) ReadPicture(picture []byte) (Opened, error) {
 	s.init()
 	shown, _, err := image.Decode(bytes.NewReader(picture))
@@ -43,11 +46,14 @@ func (s *Server) ReadPicture(picture []byte) (Opened, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	opened, known := s.pictures[readModules(shown)]
-	if !known {
+	if opened, known := s.pictures[readModules(shown)]; known {
+		return opened, nil
+	}
+	link, err := readQR(shown)
+	if err != nil {
 		return Opened{}, errUnreadable
 	}
-	return opened, nil
+	return s.ordinaryLink(link)
 }
 
 // readModules returns the bits of a picture: whether the middle of each square is dark.

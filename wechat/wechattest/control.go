@@ -19,8 +19,10 @@ Responses are plain text, and JSON with "Accept: application/json".
 
   POST   /login          appid user                  wx.login: a new login code
   POST   /phone          appid user [country number] a tap on the phone number button: a new phone code
-  POST   /scan           picture | link              what a phone opens that reads a picture of getwxacodeunlimit (a file in
-                                                     multipart/form-data) or follows a link of generate_urllink
+  POST   /scan           picture | link              what a phone opens that reads a picture of getwxacodeunlimit or the QR code
+                                                     of an ordinary link (a file in multipart/form-data), or follows a link of
+                                                     generate_urllink
+  POST   /link-rule      appid prefix page           open the page for ordinary links below the prefix
   POST   /kind           appid kind [callback]       make it a website, official-account or mobile-app; callback is its host
   POST   /send-auth      appid user                  SendAuth in a mobile app: a new code
   POST   /authorize      address [user]              decide at a sign-in page: the address that the browser goes back to;
@@ -92,6 +94,7 @@ func (s *Server) Control() http.Handler {
 		"POST /secret":        controlSecret,
 		"POST /pages":         controlPages,
 		"POST /limits":        controlLimits,
+		"POST /link-rule":     controlLinkRule,
 	} {
 		routes.HandleFunc(pattern, s.withApp(handle))
 	}

@@ -139,6 +139,8 @@ type Server struct {
 	// pictures are the drawn mini-program codes by their bits, and links the URL links.
 	pictures map[[codeModules * codeModules / 8]byte]Opened
 	links    map[string]openedLink
+	// rules open mini-programs for ordinary links.
+	rules []linkRule
 }
 
 func (s *Server) init() {
