@@ -23,8 +23,9 @@ type call struct {
 	Sub    string `json:"sub,omitempty"`
 	Reason string `json:"reason,omitempty"`
 
-	// returned is where a browser is sent.
-	returned string
+	// returned is where a browser is sent. continued means that the request continues an earlier authorization request.
+	returned  string
+	continued bool
 }
 
 // describe sets What, and reports whether the call is in the list.
@@ -32,8 +33,8 @@ func (c *call) describe() bool {
 	hasCode := codeIn(c.returned) != ""
 	failed := c.Status >= http.StatusBadRequest
 	switch at := c.Method + " " + c.Path; {
-	case at == "GET /oauth2/authorize" && hasCode && !strings.Contains(c.returned, "/login"):
-		c.What = "call.single"
+	case at == "GET /oauth2/authorize" && hasCode:
+		c.What = choose(c.continued, "call.returned", "call.single")
 	case at == "GET /oauth2/authorize":
 		c.What = "call.authorize"
 	case at == "GET /login" && !failed && c.returned == "":

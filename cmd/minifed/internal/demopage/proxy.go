@@ -53,7 +53,9 @@ type exchangeKey struct{}
 func (p proxy) rewrite(r *httputil.ProxyRequest) {
 	address := *r.In.URL
 	address.Scheme, address.Host = p.issuer.Scheme, p.issuer.Host
-	seen := exchange{p.of(r.In), call{From: string(p.device), Method: r.In.Method, Path: strings.TrimPrefix(address.Path, p.issuer.Path)}, &address}
+	seen := exchange{p.of(r.In), call{
+		From: string(p.device), Method: r.In.Method, Path: strings.TrimPrefix(address.Path, p.issuer.Path), continued: address.Query().Has("interaction"),
+	}, &address}
 	if seen.visitor == nil && r.In.Method == http.MethodPost && seen.call.Path == tokenPath {
 		seen.visitor, seen.call.From = p.holder(r.Out), "app"
 	}

@@ -41,7 +41,7 @@ func TestTexts_AreUsed(t *testing.T) {
 		}
 		used.Write(content)
 	}
-	assembled := regexp.MustCompile(`^(guide\.\d|person\.|reason\.|call\.|calls\.from\.|attack\.\w+\.(title|text|result|lost)|app\.title\.)`)
+	assembled := regexp.MustCompile(`^(guide\.(\d|end)|person\.|reason\.|call\.|calls\.from\.|attack\.\w+\.(title|text|result|lost)|app\.title\.)`)
 	for key := range texts.languages["en"] {
 		if !assembled.MatchString(key) && !strings.Contains(used.String(), key) {
 			t.Errorf("no document or script has the text %s", key)

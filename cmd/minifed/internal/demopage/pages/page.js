@@ -74,7 +74,7 @@ function showStep() {
     6: attacks.size === 4,
   };
   for (const [step, done] of Object.entries(seen)) if (done) reached.add(Number(step));
-  const now = [1, 2, 3, 4, 5, 6].find((step) => !reached.has(step)) ?? 6;
+  const now = [1, 2, 3, 4, 5, 6].find((step) => !reached.has(step)) ?? "end";
   for (const item of element("steps").children) {
     const step = Number(item.dataset.step);
     item.classList.toggle("done", reached.has(step));
@@ -84,7 +84,7 @@ function showStep() {
   }
   if (element("steps").dataset.now === String(now)) return;
   element("steps").dataset.now = now;
-  element("step-count").textContent = text("guide.step", now);
+  element("step-count").textContent = now === "end" ? "" : text("guide.step", now);
   element("step-title").textContent = text(`guide.${now}.title`);
   element("step-text").textContent = text(`guide.${now}.text`);
 }
