@@ -279,7 +279,7 @@ func decodeQR(data []byte, version int) (string, error) {
 			bits.alphanumeric(&text, bits.take(9+larger))
 		case 4:
 			for range min(bits.take(8+4*larger), bits.left()/8) {
-				text.WriteByte(byte(bits.take(8))) //nolint:gosec // eight bits
+				text.WriteByte(byte(bits.take(8)))
 			}
 		default:
 			return "", errNoQR
@@ -293,7 +293,7 @@ func (b *qrBits) digits(text *strings.Builder, count int) {
 		number, digits := 0, min(count, 3)
 		number = b.take(1 + 3*digits)
 		for divisor := []int{1, 10, 100}[digits-1]; divisor > 0; divisor /= 10 {
-			text.WriteByte(byte('0' + number/divisor%10)) //nolint:gosec // one digit
+			text.WriteByte(byte('0' + number/divisor%10))
 		}
 	}
 }
