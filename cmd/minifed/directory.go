@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -184,6 +185,11 @@ func (d *operatorEnv) showDirectory(view directoryView) error {
 			{Name: "deletion_delay", Value: setting.SecondsText(view.Policy.DeletionDelay)},
 			{Name: "merge_by_unionid", Value: yes(view.Policy.MergeByUnionID)},
 			{Name: "device_grant", Value: yes(view.Policy.DeviceGrant)},
+			{Name: "documents", Value: string(view.Policy.Documents)},
+			{Name: "document_hosts", Value: spaced(view.Policy.DocumentHosts)},
+			{Name: "registration", Value: string(view.Policy.Registration)},
+			{Name: "unknown_client_scopes", Value: spaced(view.Policy.UnknownClientScopes)},
+			{Name: "unknown_clients_daily", Value: numberText(view.Policy.UnknownClientsDaily)},
 			{Name: "claims", Value: claimsText(view.Claims)},
 			{Name: "logo", Value: pictureSize(view.Branding.Logo)},
 			{Name: "accent_color", Value: view.Branding.AccentColor},
@@ -197,4 +203,12 @@ func (d *operatorEnv) showDirectory(view directoryView) error {
 		fields = append(fields, lifetimeFields(view.Lifetimes)...)
 		d.PrintFields(append(fields, console.Field{Name: "created", Value: stamp(view.CreatedAt)}, console.Field{Name: "updated", Value: stamp(view.UpdatedAt)})...)
 	})
+}
+
+// numberText writes a number; 0, the default, is empty.
+func numberText(number int64) string {
+	if number == 0 {
+		return ""
+	}
+	return strconv.FormatInt(number, 10)
 }

@@ -76,6 +76,8 @@ func (f *fields[R]) add(settings []setting.Setting[R]) {
 			f.picture(s.Option, member)
 		case setting.Seconds[R]:
 			f.seconds(s.Option, member)
+		case setting.Number[R]:
+			f.number(s.Option, member)
 		case setting.Document[R]:
 			f.document(s.Option, member)
 		case setting.Claims[R]:
@@ -84,6 +86,12 @@ func (f *fields[R]) add(settings []setting.Setting[R]) {
 			f.verificationFiles(s.Option, member)
 		}
 	}
+}
+
+// number adds a flag that sets a number.
+func (f *fields[R]) number(name string, member func(*R) *int64) {
+	value := f.flags.Int64(name, 0, "")
+	f.sets[name] = func(record *R) { *member(record) = *value }
 }
 
 // names adds a flag that sets a truth by the names of its values, that of false first.

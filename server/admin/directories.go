@@ -312,6 +312,7 @@ func (s *Service) checkDirectory(directory storage.Directory) error {
 	}
 	p.checkBranding(directory.Branding)
 	p.checkPolicy(directory.Policy)
+	p.checkUnknownClients(directory)
 	p.checkSignInMethods(directory)
 	p.checkScan(directory.Scan)
 	if directory.ScanLinkRule && directory.Scan.MiniProgram == "" {

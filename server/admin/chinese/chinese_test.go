@@ -124,7 +124,7 @@ func sample(format string) (text string, values []string) {
 func sourceFormats(t *testing.T) []string {
 	t.Helper()
 	var formats []string
-	for _, folder := range []string{"..", "../setting", "../console", "../relyingparty", "../apply", "../../../identity/userfile", "../../../cmd/minifed/internal/manifest"} {
+	for _, folder := range []string{"..", "../setting", "../console", "../relyingparty", "../apply", "../../../identity/userfile", "../../../internal/uri", "../../../cmd/minifed/internal/manifest"} {
 		files, err := filepath.Glob(folder + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatal(folder, err)

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"html/template"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/minifed/minifed/server/admin"
@@ -199,6 +201,8 @@ func (f form[R]) field(r *request, s setting.Setting[R], record *R) field {
 		shown.Type, shown.Picture = "picture", pictureURL(*member(record))
 	case setting.Seconds[R]:
 		shown.Type, shown.Value = "text", setting.SecondsText(*member(record))
+	case setting.Number[R]:
+		shown.Type, shown.Value = "text", numberText(*member(record))
 	case setting.Document[R]:
 		shown.Type, shown.Value = "document", documentText(*member(record))
 	case setting.Files[R]:
@@ -305,6 +309,8 @@ func submit[R any](r *request, s setting.Setting[R], record *R) (err error) {
 		if sent != "" {
 			*member(record), err = setting.ParseSeconds(sent)
 		}
+	case setting.Number[R]:
+		*member(record), err = parseNumber(sent)
 	case setting.Document[R]:
 		err = submitDocument(sent, member(record))
 	case setting.Claims[R]:
@@ -313,6 +319,25 @@ func submit[R any](r *request, s setting.Setting[R], record *R) (err error) {
 		*member(record) = submitFiles(r, s.Member, *member(record))
 	}
 	return err
+}
+
+// numberText writes a number; 0, the default, is empty. parseNumber reads it.
+func numberText(number int64) string {
+	if number == 0 {
+		return ""
+	}
+	return strconv.FormatInt(number, 10)
+}
+
+func parseNumber(text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	number, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return 0, errors.New("must be a whole number")
+	}
+	return number, nil
 }
 
 // submitFiles removes the marked files, and adds or replaces those that were chosen.

@@ -16,6 +16,8 @@ func Directory() []Setting[storage.Directory] {
 		seconds = Seconds[r]
 	)
 	twoFactors := []string{string(storage.TwoFactorOff), string(storage.TwoFactorOptional), string(storage.TwoFactorRequired)}
+	documents := []string{string(storage.DocumentsOff), string(storage.DocumentsHosts), string(storage.DocumentsAny)}
+	registrations := []string{string(storage.RegistrationOff), string(storage.RegistrationToken), string(storage.RegistrationOpen)}
 	own := []Setting[r]{
 		{"name", "name", General, nil, text(func(d *r) *string { return &d.Name })},
 		{"issuer", "issuer", General, nil, text(func(d *r) *string { return &d.Issuer })},
@@ -39,6 +41,11 @@ func Directory() []Setting[storage.Directory] {
 		{"merge-by-unionid", "policy.merge_by_unionid", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.MergeByUnionID })},
 		{"deletion-delay", "policy.deletion_delay", SignIn, nil, seconds(func(d *r) *int64 { return &d.Policy.DeletionDelay })},
 		{"device-grant", "policy.device_grant", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.DeviceGrant })},
+		{"documents", "policy.documents", UnknownClients, documents, text(func(d *r) *string { return (*string)(&d.Policy.Documents) })},
+		{"document-host", "policy.document_hosts", UnknownClients, nil, List[r](func(d *r) *[]string { return &d.Policy.DocumentHosts })},
+		{"registration", "policy.registration", UnknownClients, registrations, text(func(d *r) *string { return (*string)(&d.Policy.Registration) })},
+		{"unknown-client-scope", "policy.unknown_client_scopes", UnknownClients, nil, List[r](func(d *r) *[]string { return &d.Policy.UnknownClientScopes })},
+		{"unknown-clients-daily", "policy.unknown_clients_daily", UnknownClients, nil, Number[r](func(d *r) *int64 { return &d.Policy.UnknownClientsDaily })},
 		{"signing-alg", "policy.signing_algorithms", Tokens, keys.Algorithms(), List[r](func(d *r) *[]string { return &d.Policy.SigningAlgorithms })},
 		{"claim", "claims", Tokens, nil, Claims[r](func(d *r) *[]storage.ClaimMapping { return &d.Claims })},
 		// The clients of a directory share its browser sessions.

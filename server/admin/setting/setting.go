@@ -16,7 +16,7 @@ type Setting[R any] struct {
 	Section Section
 	// Choices are the values that the setting may have; empty if there is no such list.
 	Choices []string
-	// Value accesses the member: a Text, Toggle, Default, Names, List, Picture, Seconds, Document, Claims or Files.
+	// Value accesses the member: a Text, Toggle, Default, Names, List, Picture, Seconds, Number, Document, Claims or Files.
 	Value any
 }
 
@@ -41,6 +41,9 @@ type Picture[R any] func(*R) *[]byte
 // Seconds accesses a time in seconds; 0 is the default.
 type Seconds[R any] func(*R) *int64
 
+// Number accesses a number; 0 is the default.
+type Number[R any] func(*R) *int64
+
 // Document accesses a JSON document.
 type Document[R any] func(*R) *json.RawMessage
 
@@ -59,6 +62,7 @@ const (
 	Look           Section = "look"
 	SignIn         Section = "sign_in"
 	China          Section = "china"
+	UnknownClients Section = "unknown_clients"
 	MiniProgram    Section = "mini_program"
 	Authentication Section = "authentication"
 	Browser        Section = "browser"
@@ -71,7 +75,7 @@ const (
 
 // Sections returns all sections in the order of a form.
 func Sections() []Section {
-	return []Section{General, MiniProgram, Look, SignIn, China, Browser, Authentication, Permissions, Tokens, Lifetimes, Person, Address}
+	return []Section{General, MiniProgram, Look, SignIn, China, UnknownClients, Browser, Authentication, Permissions, Tokens, Lifetimes, Person, Address}
 }
 
 // lifetimes are the settings of how long things are valid, of directories and clients.
