@@ -19,7 +19,7 @@ func newClient(c *console.Console, flags *settings) *cobra.Command {
 		newClientCreate(d), newClientList(d), newClientShow(d), newClientUpdate(d),
 		clientState(d, "disable", operations.DisableClient),
 		clientState(d, "enable", operations.EnableClient),
-		newClientDelete(d), newClientRotateSecret(d), newClientSetAppSecret(d), newClientSetPushKeys(d), newClientTest(d),
+		newClientDelete(d), newClientRotateSecret(d), newClientSetAppSecret(d), newClientSetPushKeys(d), newClientTest(d), newInitialTokens(d),
 	)
 	d.atDirectory(command)
 	return command

@@ -36,6 +36,9 @@ func flagEffects() map[string]settingEffect {
 		"client list --after": {"cmd/minifed/operator.go", "p.after"}, "client list --all": {"cmd/minifed/operator.go", "p.all"}, "client list --limit": {"cmd/minifed/operator.go", "p.limit"},
 		"directory list --after": {"cmd/minifed/operator.go", "p.after"}, "directory list --all": {"cmd/minifed/operator.go", "p.all"}, "directory list --limit": {"cmd/minifed/operator.go", "p.limit"},
 
+		"client initial-token --expires": {"server/admin/initial_tokens.go", "ExpiresAt"}, "client initial-token --name": {"server/admin/initial_tokens.go", "asked.Name"},
+		"client initial-token list --after": {"cmd/minifed/operator.go", "p.after"}, "client initial-token list --all": {"cmd/minifed/operator.go", "p.all"}, "client initial-token list --limit": {"cmd/minifed/operator.go", "p.limit"},
+
 		// 2. What create and update of a client set.
 		"client --name": {"server/account/consent.go", "ClientName("}, "client --logo": {"server/page/logo.go", "Logo"},
 		"client --policy-url": {"server/page/logo.go", "PolicyURL"}, "client --terms-url": {"server/page/logo.go", "TermsURL"},

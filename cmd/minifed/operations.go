@@ -20,6 +20,7 @@ import (
 type operations interface {
 	directoryOperations
 	clientOperations
+	initialTokenOperations
 	connectionOperations
 	userOperations
 	userStates
@@ -85,6 +86,12 @@ type clientOperations interface {
 	SetPushKeys(ctx context.Context, directory, id string, push admin.PushKeys) error
 	DeleteClient(ctx context.Context, directory, id string) error
 	TestMiniProgram(ctx context.Context, directory, id string) (admin.Credential, error)
+}
+
+type initialTokenOperations interface {
+	CreateInitialToken(ctx context.Context, asked admin.NewInitialToken) (storage.InitialToken, string, error)
+	InitialTokens(ctx context.Context, directory string, page admin.Page) ([]storage.InitialToken, string, error)
+	RevokeInitialToken(ctx context.Context, directory, id string) error
 }
 
 type connectionOperations interface {

@@ -29,6 +29,10 @@ const (
 	// ActClientTest checks an AppSecret at WeChat.
 	ActClientTest Act = "client.test"
 
+	// ActInitialTokenCreate and ActInitialTokenRevoke are about the tokens by which programs register clients.
+	ActInitialTokenCreate Act = "initial_token.create"
+	ActInitialTokenRevoke Act = "initial_token.revoke"
+
 	ActConnectionRead    Act = "connection.read"
 	ActConnectionCreate  Act = "connection.create"
 	ActConnectionUpdate  Act = "connection.update"
@@ -127,6 +131,9 @@ func rulesByAct() map[Act]rule {
 		{act: ActClientPushKeys, weakest: RoleAdmin},
 		{act: ActClientTest, weakest: RoleAdmin},
 		{act: ActClientDelete, weakest: RoleAdmin, irreversible: true},
+
+		{act: ActInitialTokenCreate, weakest: RoleAdmin},
+		{act: ActInitialTokenRevoke, weakest: RoleAdmin},
 
 		{act: ActConnectionRead, weakest: RoleAuditor},
 		{act: ActConnectionCreate, weakest: RoleAdmin},

@@ -237,7 +237,7 @@ func (s *Service) DeleteDirectory(ctx context.Context, id string) error {
 	if err := s.deleteCandidates(ctx, id); err != nil {
 		return err
 	}
-	if err := deleteOwned[storage.Connection](ctx, s, id); err != nil {
+	if err := errors.Join(deleteOwned[storage.Connection](ctx, s, id), deleteOwned[storage.InitialToken](ctx, s, id)); err != nil {
 		return err
 	}
 	if err := deleteOwned[storage.Resource](ctx, s, id); err != nil {

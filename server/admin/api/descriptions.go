@@ -52,7 +52,7 @@ func withheld() description { return description{withheld: true} }
 func descriptions() map[string]description {
 	all := map[string]description{}
 	for _, part := range []map[string]description{
-		directoryDescriptions(), clientDescriptions(), connectionDescriptions(), userDescriptions(), mergeDescriptions(), keyDescriptions(), otherDescriptions(), operatorDescriptions(), applyDescriptions(),
+		directoryDescriptions(), clientDescriptions(), connectionDescriptions(), initialTokenDescriptions(), userDescriptions(), mergeDescriptions(), keyDescriptions(), otherDescriptions(), operatorDescriptions(), applyDescriptions(),
 	} {
 		for name, described := range part {
 			all[name] = described
@@ -715,5 +715,23 @@ func connectionDescriptions() map[string]description {
 
 		"NewConnection":            says("A connection to create."),
 		"NewConnection.app_secret": needs("The AppSecret of WeChat's console."),
+	}
+}
+
+func initialTokenDescriptions() map[string]description {
+	return map[string]description{
+		"InitialToken":                       says("An initial access token (RFC 7591): a program that has it can register clients."),
+		"InitialToken.directory":             server("The directory in which clients are registered."),
+		"InitialToken.directory_incarnation": withheld(),
+		"InitialToken.id":                    server("It identifies the token and is no secret."),
+		"InitialToken.name":                  says("A name for operators."),
+		"InitialToken.hash":                  withheld(),
+		"InitialToken.created_at":            server("When the token was created."),
+		"InitialToken.expires_at":            server("When the token expires."),
+		"NewInitialToken":                    says("What a new initial access token has."),
+		"NewInitialToken.name":               says("A name for operators."),
+		"NewInitialToken.expires_at":         says("When the token expires, at most two years ahead. The default is 30 days from now."),
+		"CreatedInitialToken":                says("An initial access token with its text."),
+		"CreatedInitialToken.token":          server("The token, which is shown only once."),
 	}
 }
