@@ -55,6 +55,17 @@ func methodCalls() map[string]methodCall {
 			_, err := s.SignedInBy(ctx, d, "c")
 			return err
 		}},
+		"CreateInitialToken": {acts: []Act{ActInitialTokenCreate}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.CreateInitialToken(ctx, NewInitialToken{Directory: d})
+			return err
+		}},
+		"InitialTokens": {acts: []Act{ActClientRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.InitialTokens(ctx, d, Page{})
+			return err
+		}},
+		"RevokeInitialToken": {acts: []Act{ActInitialTokenRevoke}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.RevokeInitialToken(ctx, d, "x")
+		}},
 		"CreateConnection": {acts: []Act{ActConnectionCreate}, call: func(ctx context.Context, s *Service, d string) error {
 			_, err := s.CreateConnection(ctx, NewConnection{Connection: storage.Connection{Directory: d}})
 			return err
