@@ -24,6 +24,7 @@ import (
 	"github.com/minifed/minifed/server/page"
 	"github.com/minifed/minifed/server/pushevent"
 	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/server/target"
 	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -32,11 +33,13 @@ import (
 // dependencies is what endpoints share, in the order of its creation: each part needs only those above it.
 type dependencies struct {
 	Config
-	metrics  *metrics
-	catalog  *endpoint.Catalog
-	sealer   endpoint.Sealer
-	subjects token.Subjects
-	store    *oauth2.Store
+	metrics   *metrics
+	catalog   *endpoint.Catalog
+	resources *endpoint.Resources
+	targets   target.Targets
+	sealer    endpoint.Sealer
+	subjects  token.Subjects
+	store     *oauth2.Store
 
 	users         *identity.Service
 	lockout       *ratelimit.Lockout
@@ -69,14 +72,16 @@ type dependencies struct {
 
 func newDependencies(config Config) (*dependencies, error) {
 	d := &dependencies{
-		Config:   config,
-		catalog:  endpoint.NewCatalog(endpoint.CatalogConfig{PublicURL: config.PublicURL, AdminURL: config.AdminURL, DefaultDirectory: config.DefaultDirectory, Engine: config.Engine, Now: config.Now}),
-		sealer:   endpoint.Sealer{Secrets: config.Secrets, Random: config.Rand},
-		subjects: token.Subjects{Secrets: config.Secrets},
-		mail:     mail.NewQueue(config.Mailer, config.Logger),
-		lockout:  ratelimit.NewLockout(config.Engine, config.Now, recordLockout(config)),
-		results:  federation.NewResultCache(config.Now),
+		Config:    config,
+		catalog:   endpoint.NewCatalog(endpoint.CatalogConfig{PublicURL: config.PublicURL, AdminURL: config.AdminURL, DefaultDirectory: config.DefaultDirectory, Engine: config.Engine, Now: config.Now}),
+		resources: endpoint.NewResources(config.Engine, config.Now),
+		sealer:    endpoint.Sealer{Secrets: config.Secrets, Random: config.Rand},
+		subjects:  token.Subjects{Secrets: config.Secrets},
+		mail:      mail.NewQueue(config.Mailer, config.Logger),
+		lockout:   ratelimit.NewLockout(config.Engine, config.Now, recordLockout(config)),
+		results:   federation.NewResultCache(config.Now),
 	}
+	d.targets = target.Targets{Resources: d.resources}
 	d.store = &oauth2.Store{
 		Engine: d.Engine, Clients: d.catalog, Secrets: d.Secrets, Now: d.Now, ClockTrusted: d.ClockTrusted, TokenNow: d.TokenNow, Rand: d.Rand, Subject: d.subjects.ForUser,
 	}
@@ -143,7 +148,7 @@ func (d *dependencies) addDocuments(hashing *identity.Hashing) {
 
 // addPages adds what renders pages and mail, and verifies the passwords that are entered there.
 func (d *dependencies) addPages() (err error) {
-	d.pages, err = page.New(page.CSRF{Secrets: d.Secrets, Browsers: endpoint.BrowserIDs{Random: d.Rand, Now: d.Now}}, clientdocument.Authorizing{Clients: d.documents})
+	d.pages, err = page.New(page.CSRF{Secrets: d.Secrets, Browsers: endpoint.BrowserIDs{Random: d.Rand, Now: d.Now}}, clientdocument.Authorizing{Clients: d.documents}, d.resources)
 	if err != nil {
 		return err
 	}
@@ -164,7 +169,7 @@ func (d *dependencies) addTokens() error {
 		IDTokens: token.IDTokens{Keys: d.Keys, Store: d.store, Now: d.TokenNow, Random: d.Rand},
 	}
 	configuration := &token.Configuration{Config: token.NewFositeConfig(d.clients.Authenticate), TokenPath: endpoint.TokenPath}
-	codes := token.NewCodeGrant(configuration, d.store, strategy)
+	codes := token.NewCodeGrant(configuration, d.store, strategy, d.targets)
 	configuration.AuthorizeEndpointHandlers = fosite.AuthorizeEndpointHandlers{codes}
 	d.connections = endpoint.NewConnections(d.Engine, d.Now)
 	d.webUsers = &federation.WebUsers{WeChat: d.WeChat, Users: d.users, Master: d.Master, Logger: d.Logger}
@@ -180,11 +185,11 @@ func (d *dependencies) addTokens() error {
 		return err
 	}
 	provider, dispatcher, err := token.NewProvider(configuration, d.store, strategy, token.Grants{
-		grants.GrantType: {exchange},
+		grants.GrantType: {token.ExchangeTargets(d.targets), exchange},
 		string(fosite.GrantTypeAuthorizationCode): {codes.Factory},
-		string(fosite.GrantTypeRefreshToken):      {token.RefreshFactory(d.store, strategy)},
-		string(fosite.GrantTypeClientCredentials): {token.ClientCredentials(d.store, strategy)},
-		oauth2.GrantTypeDevice:                    {token.DeviceCode(d.store, strategy, d.Now)},
+		string(fosite.GrantTypeRefreshToken):      {token.RefreshFactory(d.store, strategy, d.targets)},
+		string(fosite.GrantTypeClientCredentials): {token.ClientCredentials(d.store, strategy, d.targets)},
+		oauth2.GrantTypeDevice:                    {token.DeviceCode(d.store, strategy, d.Now, d.targets)},
 	})
 	if err != nil {
 		return err
@@ -201,7 +206,7 @@ func (d *dependencies) addAuthorize() error {
 	}, d.catalog)
 	d.events = pushevent.NewWorker(pushevent.WorkerConfig{Engine: d.Engine, Users: d.users, Clients: d.catalog, Now: d.Now, Logger: d.Logger})
 	d.authorize = &authorize.Endpoint{
-		Reader:       authorize.RequestReader{Clients: clientdocument.Authorizing{Clients: d.documents}, Keys: d.Keys},
+		Reader:       authorize.RequestReader{Clients: clientdocument.Authorizing{Clients: d.documents}, Keys: d.Keys, Targets: d.targets},
 		Pushed:       authorize.PushedRequests{Engine: d.Engine, Now: d.Now, Random: d.Rand},
 		Sessions:     &authorize.Sessions{Engine: d.Engine, Now: d.Now, ClockTrusted: d.ClockTrusted, Random: d.Rand, Ended: d.backchannel.Deliver, Full: d.sessionFull},
 		Interactions: authorize.Interactions{Sealer: d.sealer, Now: d.Now, Random: d.Rand},

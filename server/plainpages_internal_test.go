@@ -79,12 +79,12 @@ func (p *plainPages) consent(w http.ResponseWriter, r *endpoint.Request) error {
 		}
 		return p.Allow(w, r, waiting, current, r.Form["scope"])
 	}
-	scopes, before, err := p.RequestedScopes(r.Request, waiting, current)
+	offer, err := p.ConsentOffer(r.Request, waiting, current)
 	if err != nil {
 		return err
 	}
-	fields := `<h1>consent</h1><p id="before">` + html.EscapeString(strings.Join(before, " ")) + `</p>`
-	for _, scope := range scopes {
+	fields := `<h1>consent</h1><p id="before">` + html.EscapeString(strings.Join(offer.Before, " ")) + `</p>`
+	for _, scope := range offer.Scopes {
 		fields += `<input type="checkbox" name="scope" value="` + html.EscapeString(scope) + `" checked>`
 	}
 	return plainPage(w, fields)

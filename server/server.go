@@ -49,7 +49,7 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 	scans := scan.Backend{Service: d.scans, Clients: d.clients, Login: wechat}
 	return []endpoint.Endpoint{
 		d.token, // POST /oauth2/token: the grants of dependencies.go
-		&token.Introspection{Clients: d.clients, AccessTokens: d.accessTokens, Store: d.store},
+		&token.Introspection{Clients: d.clients, AccessTokens: d.accessTokens, Store: d.store, Resources: d.resources},
 		&token.UserInfo{Bearer: d.bearer},
 		&federation.Profile{Handler: wechat},
 		d.authorize, // /oauth2/authorize
@@ -101,7 +101,7 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&scan.Approve{Backend: scans},
 		&scan.Deny{Backend: scans},
 		&account.Apps{Account: d.account},
-		&device.Authorization{Clients: d.clients, Store: d.store, Random: d.Rand, Limits: device.NewLimits(d.Now)},
+		&device.Authorization{Clients: d.clients, Store: d.store, Random: d.Rand, Limits: device.NewLimits(d.Now), Targets: d.targets},
 		&device.Page{Account: d.account, Store: d.store, Lockout: d.lockout, Audit: d.Audit},
 		&wechatweb.Begin{Service: d.wechatPages},
 		&wechatweb.Callback{Service: d.wechatPages},

@@ -84,6 +84,9 @@ type Client struct {
 	// Audiences may be asked for by audience or resource; DefaultAudience is "aud" when neither is; empty is the issuer.
 	Audiences       []string `json:"audiences,omitempty"`
 	DefaultAudience []string `json:"default_audience,omitempty"`
+	// Resources are the identifiers of the resources of kind AskedByListed that the client may have tokens for, at most
+	// MaxClientResources.
+	Resources []string `json:"resources,omitempty"`
 	// IDTokenAlgorithm is id_token_signed_response_alg; empty is RS256 (OpenID Connect Registration §2).
 	IDTokenAlgorithm string `json:"id_token_algorithm,omitempty"`
 	// IDTokenClaims puts claims of the granted scopes into ID tokens, for clients that do not read UserInfo. Absent is off.
@@ -152,6 +155,9 @@ type DocumentCopy struct {
 func (c Client) TokenEndpointAuthMethod() string {
 	return cmp.Or(c.AuthMethod, "client_secret_basic")
 }
+
+// MaxClientResources bounds the resources of a client.
+const MaxClientResources = 32
 
 // Provisioning is the policy for unknown WeChat users.
 type Provisioning string

@@ -2,8 +2,13 @@ package storage
 
 import "time"
 
-// ConsentScopes bounds the scopes of a consent.
-const ConsentScopes = 64
+const (
+	// ConsentScopes bounds the scopes of a consent.
+	ConsentScopes = 64
+	// ConsentResources bounds the resources of a consent, and ConsentResourcesSize their size in bytes.
+	ConsentResources     = 64
+	ConsentResourcesSize = 6 << 10
+)
 
 // Consent is what a user has allowed a client to have, until the user takes it back.
 type Consent struct {
@@ -18,10 +23,25 @@ type Consent struct {
 	Scopes []string `json:"scopes,omitempty"`
 	// Declined are those that were shown and not allowed, sorted, at most ConsentScopes. The last decision about a scope counts.
 	Declined []string `json:"declined,omitempty"`
+	// Resources is what was decided about resources (RFC 8707), sorted by identifier.
+	Resources []ConsentResource `json:"resources,omitempty"`
+	// Asked are the scopes that were requested by the decided requests, of at most MaxAskedScopes bytes: a request for others is a
+	// step-up. Absent is unknown.
+	Asked []string `json:"asked,omitempty"`
 	// ClientEpoch is the user's ClientEpoch(Client) when consent was given: removing the app takes it back.
 	ClientEpoch int64     `json:"client_epoch,omitempty"`
 	CreatedAt   time.Time `json:"created_at,omitzero"`
 	UpdatedAt   time.Time `json:"updated_at,omitzero"`
+}
+
+// ConsentResource is what a user has decided about one resource.
+type ConsentResource struct {
+	Identifier string `json:"identifier"`
+	// Incarnation is that of the resource.
+	Incarnation string `json:"incarnation,omitempty"`
+	// Scopes are those that were allowed, and Declined those that were shown and not allowed, each sorted.
+	Scopes   []string `json:"scopes,omitempty"`
+	Declined []string `json:"declined,omitempty"`
 }
 
 // Document implements Record.

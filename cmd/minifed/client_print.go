@@ -92,6 +92,7 @@ func (d *operatorEnv) printClient(client clientView) {
 		console.Field{Name: "scopes", Value: spaced(client.Scopes)},
 		console.Field{Name: "account_linking", Value: linkingState(client.Client)},
 		console.Field{Name: "default_scopes", Value: spaced(client.DefaultScopes)},
+		console.Field{Name: "resources", Value: spaced(client.Resources)},
 		console.Field{Name: "audiences", Value: spaced(client.Audiences)},
 		console.Field{Name: "default_audience", Value: spaced(client.DefaultAudience)},
 		console.Field{Name: "id_token_algorithm", Value: client.IDTokenAlgorithm},

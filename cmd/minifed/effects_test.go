@@ -60,7 +60,7 @@ func flagEffects() map[string]settingEffect {
 		"client --require-par": {"server/authorize/endpoint.go", "RequirePAR"}, "client --subject-type": {"server/token/subject.go", "client.Pairwise"},
 		"client --sector-identifier": {"storage/sector.go", "c.SectorIdentifier"}, "client --grant-type": {"storage/oauth2/client.go", "record.GrantTypes"},
 		"client --scope": {"storage/oauth2/client.go", "record.Scopes"}, "client --default-scope": {"storage/oauth2/client.go", "record.DefaultScopes"},
-		"client --account-linking": {"storage/oauth2/client.go", "record.AccountLinking"}, "client --audience": {"storage/oauth2/client.go", "record.Audiences"},
+		"client --account-linking": {"storage/oauth2/client.go", "record.AccountLinking"}, "client --resource": {"server/target/targets.go", "Record().Resources"}, "client --audience": {"storage/oauth2/client.go", "record.Audiences"},
 		"client --default-audience": {"storage/oauth2/client.go", "record.DefaultAudience"}, "client --introspection": {"server/token/introspection.go", "Record().Introspection"},
 		"client --id-token-alg": {"storage/oauth2/client.go", "record.IDTokenAlgorithm"}, "client --access-token-alg": {"storage/oauth2/client.go", "record.AccessTokenAlgorithm"},
 		"client --opaque-access-tokens": {"storage/oauth2/strategy.go", "OpaqueAccessTokens"}, "client --id-token-claims": {"server/token/id_token.go", "IDTokenClaims"},

@@ -107,7 +107,7 @@ func (a *Account) named(r *endpoint.Request, directory string, found map[string]
 			continue // Another client has the ID now.
 		}
 		app.ClientView = page.ViewClient(r, client.Record())
-		app.Scopes = scopesView(r.Issuer.Directory, app.scopes, nil)
+		app.Scopes = scopesView(r.Issuer.Directory, app.scopes)
 		apps = append(apps, *app)
 	}
 	slices.SortFunc(apps, func(a, b shownApp) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Client, b.Client)) })

@@ -24,7 +24,7 @@ type Consent struct {
 type consentData struct {
 	Client page.ClientView
 	Person page.UserView
-	Scopes []shownScope
+	Groups []scopeGroup
 	// Host identifies the redirect URI.
 	Host string
 	// Unknown means that no operator registered the client, and Local that all its redirect URIs lead to the user's device.
@@ -33,12 +33,20 @@ type consentData struct {
 	Publisher string
 }
 
+// scopeGroup is the scopes of one API; those of the account have none.
+type scopeGroup struct {
+	API    *page.ResourceView
+	Scopes []shownScope
+}
+
 // shownScope describes a scope to the end-user.
 type shownScope struct {
 	Name          string
 	Title, Detail page.Message
 	// Fixed scopes cannot be deselected. New scopes were not allowed before, while others were.
 	Fixed, New bool
+	// Also are the names of other APIs that have the scope.
+	Also string
 }
 
 // Mount implements endpoint.Endpoint.
@@ -63,7 +71,7 @@ func (e *Consent) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if r.Method == http.MethodPost {
 		return e.decide(w, r, p, current)
 	}
-	scopes, before, err := e.Authorize.RequestedScopes(r.Request, p, current)
+	offer, err := e.Authorize.ConsentOffer(r.Request, p, current)
 	if err != nil {
 		return err
 	}
@@ -71,7 +79,7 @@ func (e *Consent) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	return e.Pages.Render(w, r, forRequest(p, page.Page{
 		Template: "consent", Leaves: true, Title: page.Text("consent.title", endpoint.ClientName(client)),
 		Data: consentData{
-			Client: page.ViewClient(r, client), Person: page.ViewUser(current.User), Scopes: scopesView(r.Issuer.Directory, scopes, before),
+			Client: page.ViewClient(r, client), Person: page.ViewUser(current.User), Groups: scopeGroups(r, offer),
 			Host: returnsTo(client, p.Request.RedirectURI), Unknown: client.Origin != storage.OriginOperator, Local: clientmetadata.IsLocal(client.RedirectURIs),
 			Publisher: publisherOf(client),
 		},
@@ -94,13 +102,52 @@ func (e *Consent) decide(w http.ResponseWriter, r *endpoint.Request, p *authoriz
 	}
 }
 
-// scopesView describes scopes, openid first.
-func scopesView(directory storage.Directory, scopes, before []string) []shownScope {
+// scopeGroups describes what the client requests: scopes of the account, and then those of each API.
+func scopeGroups(r *endpoint.Request, offer authorize.ConsentOffer) []scopeGroup {
+	var groups []scopeGroup
+	own := scopeGroup{}
+	byAPI := make([]scopeGroup, len(offer.Resources))
+	for i, resource := range offer.Resources {
+		view := page.ViewResource(r, resource)
+		byAPI[i].API = &view
+	}
+	for _, name := range scopesInOrder(offer.Scopes) {
+		shown, group := explainScope(r.Issuer.Directory, name), &own
+		for i, resource := range offer.Resources {
+			scope, has := resource.Scope(name)
+			switch {
+			case !has:
+			case group == &own:
+				shown, group = explainResourceScope(scope), &byAPI[i]
+			case shown.Also != "":
+				shown.Also += ", " + byAPI[i].API.Name
+			default:
+				shown.Also = byAPI[i].API.Name
+			}
+		}
+		shown.New = offer.Known && !slices.Contains(offer.Before, name)
+		group.Scopes = append(group.Scopes, shown)
+	}
+	if len(own.Scopes) > 0 {
+		groups = append(groups, own)
+	}
+	return append(groups, byAPI...)
+}
+
+// explainResourceScope describes a scope of an API in the words of its operator.
+func explainResourceScope(scope storage.ResourceScope) shownScope {
+	shown := shownScope{Name: scope.Name, Title: page.Translated(scope.TextEN, scope.TextZH)}
+	if shown.Title.IsZero() {
+		shown.Title = page.Text("scope.other", scope.Name)
+	}
+	return shown
+}
+
+// scopesView describes the scopes of an application on the account page.
+func scopesView(directory storage.Directory, scopes []string) []shownScope {
 	shown := make([]shownScope, 0, len(scopes))
 	for _, scope := range scopesInOrder(scopes) {
-		explained := explainScope(directory, scope)
-		explained.New = len(before) > 0 && !slices.Contains(before, scope)
-		shown = append(shown, explained)
+		shown = append(shown, explainScope(directory, scope))
 	}
 	return shown
 }
@@ -110,7 +157,7 @@ type ShownScope = shownScope
 
 // ShownScopes describes the scopes of a request to the end-user, openid first.
 func ShownScopes(directory storage.Directory, scopes []string) []ShownScope {
-	return scopesView(directory, scopes, nil)
+	return scopesView(directory, scopes)
 }
 
 // scopesInOrder orders scopes: first those about the user, then those of the application.
@@ -147,11 +194,12 @@ func explainScope(directory storage.Directory, scope string) shownScope {
 	return shown
 }
 
-// returnsTo describes a redirect URI to the end-user: its host, or the name of the app. For a client that no operator registered,
-// which chose its name itself, it is always the host or the private scheme.
+// returnsTo describes a redirect URI to the end-user: its host, or the name of the app for a private scheme. For a client that no
+// operator registered, which chose its name itself, it is the private scheme.
 func returnsTo(client storage.Client, uri string) string {
 	parsed, err := url.Parse(uri)
-	if err != nil || client.Origin == storage.OriginOperator && (client.Kind == storage.ClientNative || parsed.Host == "") {
+	isWeb := err == nil && (parsed.Scheme == "https" || parsed.Scheme == "http")
+	if err != nil || client.Origin == storage.OriginOperator && !isWeb || isWeb && parsed.Host == "" {
 		return endpoint.ClientName(client)
 	}
 	if parsed.Scheme != "https" && parsed.Scheme != "http" {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestLocales_HaveTextsOfScopesActionsAndFields(t *testing.T) {
-	views, err := page.New(page.CSRF{}, nil)
+	views, err := page.New(page.CSRF{}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,9 +3,12 @@ package admin
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/minifed/minifed/storage"
 )
 
 const maxName = 256
@@ -46,6 +49,23 @@ func checkAudience(audience string) error {
 	}
 	if strings.Contains(audience, "#") {
 		return errors.New("must not have a fragment (RFC 8707 §2)")
+	}
+	return nil
+}
+
+// checkIdentifier is for the identifiers of resources (RFC 8707 §2): absolute URIs without fragment.
+func checkIdentifier(identifier string) error {
+	if identifier == "" || len(identifier) > storage.MaxResourceIdentifier || !allRunes(identifier, isPrintableASCII) {
+		return fmt.Errorf("must be 1 to %d printable ASCII characters without space", storage.MaxResourceIdentifier)
+	}
+	parsed, err := url.Parse(identifier)
+	switch {
+	case err != nil || !parsed.IsAbs() || parsed.Host == "" && parsed.Opaque == "":
+		return errors.New("must be an absolute URI, such as https://api.example.com")
+	case strings.Contains(identifier, "#"):
+		return errors.New("must not have a fragment (RFC 8707 §2)")
+	case parsed.User != nil:
+		return errors.New("must not have user information")
 	}
 	return nil
 }

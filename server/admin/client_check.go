@@ -166,10 +166,11 @@ func (p *problems) checkScopes(client storage.Client) {
 		}
 		return nil
 	})
+	p.each("resources", client.Resources, storage.MaxClientResources, checkIdentifier)
 	p.each("audiences", client.Audiences, maxURIs, checkAudience)
 	p.each("default_audience", client.DefaultAudience, maxURIs, func(audience string) error {
-		if !slices.Contains(client.Audiences, audience) {
-			return errors.New("is not among audiences")
+		if !slices.Contains(client.Audiences, audience) && !slices.Contains(client.Resources, audience) {
+			return errors.New("is not among audiences and resources")
 		}
 		return nil
 	})

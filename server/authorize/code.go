@@ -206,7 +206,7 @@ func (c Codes) isAmong(ctx context.Context, client *oauth2.Client, subjects []st
 func (a *Request) fositeRequest(grant string, scopes []string) *fosite.AuthorizeRequest {
 	request := fosite.NewAuthorizeRequest()
 	request.ID = grant
-	request.Client = a.Client
+	request.Client = a.target.ForGrant(scopes)
 	request.ResponseTypes = fosite.Arguments{responseTypeCode}
 	request.State = a.state
 	request.RedirectURI = &url.URL{} // It was compared as text, and no handler parses it.
@@ -217,6 +217,7 @@ func (a *Request) fositeRequest(grant string, scopes []string) *fosite.Authorize
 		}
 	}
 	request.RequestedScope, request.GrantedScope = scopes, scopes
-	request.RequestedAudience, request.GrantedAudience = a.audience, a.audience
+	audience := a.target.Audience(scopes)
+	request.RequestedAudience, request.GrantedAudience = audience, audience
 	return request
 }

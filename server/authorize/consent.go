@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -24,8 +25,12 @@ type Recorder interface {
 	Record(ctx context.Context, entry storage.AuditEntry) (storage.AuditEntry, error)
 }
 
-// decision is a user's decision about the scopes of a client.
-type decision struct{ allowed, declined []string }
+// decision is a user's decision about a client, as values; see resourceValue.
+type decision struct {
+	allowed, declined []string
+	// asked are the scopes that were requested; nil if that is unknown.
+	asked []string
+}
 
 // stored returns the stored decision of user about client, and its record for a compare-and-set, which is nil if there is
 // none.
@@ -41,7 +46,7 @@ func (c Consents) stored(ctx context.Context, user storage.User, client storage.
 		// It is for a deleted client with the same ID or for another metadata document, or the user removed the app.
 		return decision{}, entry, nil
 	}
-	return decision{entry.Record.Scopes, entry.Record.Declined}, entry, nil
+	return decisionOf(entry.Record), entry, nil
 }
 
 // consentAttempts bounds the retries of a lost write of a consent.
@@ -55,18 +60,7 @@ func (c Consents) store(ctx context.Context, user storage.User, client storage.C
 		if err != nil {
 			return err
 		}
-		at := storage.Instant(c.Now())
-		next := storage.Consent{
-			Directory: user.Directory, User: user.ID, Client: client.ID, Incarnation: client.Incarnation, Scopes: MergeValues(without(before.allowed, now.declined), now.allowed),
-			Declined:    MergeValues(without(before.declined, now.allowed), now.declined),
-			ClientEpoch: user.ClientEpoch(client.ID), Digest: client.Copy.ConsentDigest, CreatedAt: at, UpdatedAt: at,
-		}
-		if len(next.Scopes) > storage.ConsentScopes {
-			next.Scopes = MergeValues(nil, now.allowed)
-		}
-		if len(next.Declined) > storage.ConsentScopes {
-			next.Declined = MergeValues(nil, now.declined)
-		}
+		next := c.next(user, client, before, now)
 		if !recorded {
 			if err := c.record(ctx, before, next); err != nil {
 				return err
@@ -86,14 +80,39 @@ func (c Consents) store(ctx context.Context, user storage.User, client storage.C
 	return fmt.Errorf("authorize: consent: %w: too many writers", storage.ErrUnavailable)
 }
 
+// next returns the consent after a decision. If both do not fit, the last decision counts alone.
+func (c Consents) next(user storage.User, client storage.Client, before, now decision) storage.Consent {
+	at := storage.Instant(c.Now())
+	consent := storage.Consent{
+		Directory: user.Directory, User: user.ID, Client: client.ID, Incarnation: client.Incarnation,
+		ClientEpoch: user.ClientEpoch(client.ID), Digest: client.Copy.ConsentDigest, CreatedAt: at, UpdatedAt: at,
+	}
+	merged, fits := decision{
+		allowed:  MergeValues(without(before.allowed, now.declined), now.allowed),
+		declined: MergeValues(without(before.declined, now.allowed), now.declined),
+		asked:    MergeValues(before.asked, now.asked),
+	}.consented(consent)
+	if !fits {
+		merged, fits = now.consented(consent)
+	}
+	if !fits {
+		merged.Resources, merged.Asked = nil, nil // The user is asked about them again.
+	}
+	return merged
+}
+
 // record records a decision before it is stored.
 func (c Consents) record(ctx context.Context, before decision, next storage.Consent) error {
 	_, err := c.Audit.Record(ctx, storage.AuditEntry{
 		Directory: next.Directory, Actor: "user:" + next.User, Action: "user.consent", Target: "client:" + next.Client,
-		Before: map[string]string{"scopes": strings.Join(before.allowed, " "), "declined": strings.Join(before.declined, " ")},
-		After:  map[string]string{"scopes": strings.Join(next.Scopes, " "), "declined": strings.Join(next.Declined, " ")},
+		Before: before.audited(), After: decisionOf(next).audited(),
 	})
 	return err
+}
+
+// audited returns a decision for the audit. A resource precedes its scopes.
+func (d decision) audited() map[string]string {
+	return map[string]string{"scopes": strings.Join(d.allowed, " "), "declined": strings.Join(d.declined, " ")}
 }
 
 // MergeValues returns the values of both lists, sorted and without duplicates.
@@ -113,11 +132,20 @@ func without(values, others []string) []string {
 	return slices.DeleteFunc(slices.Clone(values), func(value string) bool { return slices.Contains(others, value) })
 }
 
-// granted returns the requested scopes that the user allowed, if the user has decided about each of them. A request with
-// prompt=none gets those.
-func (d decision) granted(wanted []string) []string {
-	if missing(slices.Concat(d.allowed, d.declined), wanted) {
+// checkStepUp rejects a request for more than the user decided about before, if nothing of what is new may be granted: the client
+// would get what it has already, and ask again.
+func (a *Request) checkStepUp(before decision) error {
+	if before.asked == nil || missing(before.allowed, a.values(nil)) {
+		return nil // Nothing is known of earlier requests, or this one is for another resource.
+	}
+	known := slices.Clone(before.asked)
+	for _, value := range slices.Concat(before.allowed, before.declined) {
+		_, scope := cutValue(value)
+		known = append(known, scope)
+	}
+	added := without(a.asked, known)
+	if len(added) == 0 || len(endpoint.Intersection(added, a.scopes)) > 0 {
 		return nil
 	}
-	return without(wanted, d.declined)
+	return endpoint.InvalidScope("This client may not ask for the scope", added)
 }

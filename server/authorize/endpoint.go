@@ -192,11 +192,11 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *R
 		return e.sendToPage(w, r, request, i, StepAccount, current)
 	}
 	// 3. Check the user's consent.
-	allowed, err := e.allowed(r.Context(), request, i, current)
+	allowed, decided, err := e.allowed(r.Context(), request, i, current)
 	if err != nil {
 		return err
 	}
-	if allowed == nil {
+	if !decided {
 		return e.sendToPage(w, r, request, i, stepConsent, current)
 	}
 	// 4. Issue the code.
@@ -243,31 +243,33 @@ func (e *Endpoint) wrongSignIn(ctx context.Context, request *Request, current *C
 	return nil, nil
 }
 
-// allowed returns the scopes that the user allowed for the client; nil if the consent page is required.
-func (e *Endpoint) allowed(ctx context.Context, request *Request, i *Interaction, current *CurrentSession) ([]string, error) {
+// allowed returns the scopes that the user allowed for the client; decided is false if the consent page is required.
+func (e *Endpoint) allowed(ctx context.Context, request *Request, i *Interaction, current *CurrentSession) (allowed []string, decided bool, err error) {
 	client := request.Client.Record()
 	wanted := OfferedScopes(request.consentScopes(), current.User, client)
 	if scopes, decided := i.allowedNow(current.Record); decided {
-		return scopes, nil
+		return scopes, true, nil
 	}
-	switch {
-	case request.asks(promptConsent):
-		return nil, nil
-	case client.FirstParty:
-		return request.consentScopes(), nil
-	case alwaysAsks(client, request.RedirectURI):
-		return nil, nil
+	if client.FirstParty && !request.asks(promptConsent) {
+		return request.consentScopes(), true, nil
 	}
 	before, _, err := e.Consents.stored(ctx, current.User, client)
-	switch {
-	case err != nil:
-		return nil, err
-	case !missing(before.allowed, wanted):
-		return wanted, nil
-	case request.silent():
-		return before.granted(wanted), nil
+	if err != nil {
+		return nil, false, err
+	}
+	if err := request.checkStepUp(before); err != nil {
+		return nil, false, err
+	}
+	switch values := request.values(wanted); {
+	case request.asks(promptConsent), alwaysAsks(client, request.RedirectURI):
+		return nil, false, nil
+	case !missing(before.allowed, values):
+		return wanted, true, nil
+	case request.silent() && !missing(slices.Concat(before.allowed, before.declined), values):
+		granted := request.within(wanted, before.allowed)
+		return granted, len(granted) > 0, nil
 	default:
-		return nil, nil
+		return nil, false, nil
 	}
 }
 
@@ -298,7 +300,7 @@ func (e *Endpoint) sendToPage(
 	case stepRegister:
 		path = RegisterPath
 	case stepConsent:
-		path, i.Asked, i.Allowed = ConsentPath, current.Record.ID, nil
+		path, i.Asked, i.Allowed, i.Consented = ConsentPath, current.Record.ID, nil, false
 	}
 	return e.GoTo(w, r, path, i)
 }

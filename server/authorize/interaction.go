@@ -52,6 +52,8 @@ type Interaction struct {
 	// Asked is the ID of the session whose user saw the consent page, and Allowed the scopes that this user allowed.
 	Asked   string   `json:"q,omitempty"`
 	Allowed []string `json:"a,omitempty"`
+	// Consented means that this user decided. Allowed is then empty for a request without scopes.
+	Consented bool `json:"y,omitempty"`
 }
 
 // Step is a page that an interaction shows.
@@ -193,7 +195,7 @@ func (i *Interaction) chosenBy(current *CurrentSession) bool {
 
 // allowedNow returns the scopes that the user of that session allowed in this interaction; false before the decision.
 func (i *Interaction) allowedNow(session storage.Session) ([]string, bool) {
-	if i == nil || i.Asked != session.ID || len(i.Allowed) == 0 {
+	if i == nil || i.Asked != session.ID || len(i.Allowed) == 0 && !i.Consented {
 		return nil, false
 	}
 	return slices.Clone(i.Allowed), true

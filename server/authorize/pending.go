@@ -74,12 +74,24 @@ func (e *Endpoint) AfterAccountChoice(w http.ResponseWriter, r *endpoint.Request
 	return e.GoTo(w, r, AuthorizePath, p.Interaction)
 }
 
-// RequestedScopes returns the scopes for the consent page, and of these the ones that were allowed before.
-func (e *Endpoint) RequestedScopes(r *http.Request, p *Pending, current *CurrentSession) (scopes, before []string, err error) {
+// ConsentOffer is what the consent page shows.
+type ConsentOffer struct {
+	// Scopes are the requested ones, and Before those that were allowed before, for the account and for the requested APIs.
+	Scopes, Before []string
+	// Known means that the user has decided about this client before.
+	Known bool
+	// Resources are the APIs that the client requests access to.
+	Resources []*storage.Resource
+}
+
+// ConsentOffer returns what the consent page shows.
+func (e *Endpoint) ConsentOffer(r *http.Request, p *Pending, current *CurrentSession) (ConsentOffer, error) {
 	client := p.Request.Client.Record()
-	scopes = OfferedScopes(p.Request.consentScopes(), current.User, client)
-	decided, _, err := e.Consents.stored(r.Context(), current.User, client)
-	return scopes, decided.allowed, err
+	scopes := OfferedScopes(p.Request.consentScopes(), current.User, client)
+	before, _, err := e.Consents.stored(r.Context(), current.User, client)
+	return ConsentOffer{
+		Scopes: scopes, Before: p.Request.names(before.allowed), Known: len(before.allowed) > 0, Resources: p.Request.target.Resources(),
+	}, err
 }
 
 // Allow continues a request after the user of that session allowed scopes, and stores the decision. Scopes that were not
@@ -93,7 +105,7 @@ func (e *Endpoint) Allow(w http.ResponseWriter, r *endpoint.Request, p *Pending,
 	allowed := slices.DeleteFunc(slices.Clone(asked), func(scope string) bool {
 		return scope != endpoint.ScopeOpenID && !slices.Contains(scopes, scope)
 	})
-	if len(allowed) == 0 {
+	if len(allowed) == 0 && len(asked) > 0 {
 		return e.Deny(w, r, p)
 	}
 	client, err := e.Adopt(r.Context(), client)
@@ -101,10 +113,12 @@ func (e *Endpoint) Allow(w http.ResponseWriter, r *endpoint.Request, p *Pending,
 		return err
 	}
 	p.Client = client.Incarnation
-	if err := e.Consents.store(r.Context(), current.User, client, decision{allowed, without(asked, allowed)}); err != nil {
+	values := p.Request.values(allowed)
+	decided := decision{allowed: values, declined: without(p.Request.values(asked), values), asked: p.Request.asked}
+	if err := e.Consents.store(r.Context(), current.User, client, decided); err != nil {
 		return err
 	}
-	p.Allowed = allowed
+	p.Allowed, p.Consented = allowed, true
 	return e.GoTo(w, r, AuthorizePath, p.Interaction)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/target"
 	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -33,11 +34,11 @@ type Request struct {
 	until int64
 
 	// asked are the requested scopes, and scopes those of them that the client may have.
-	asked    []string
-	scopes   []string
-	audience []string
-	claims   token.RequestedClaims
-	prompt   []string
+	asked  []string
+	scopes []string
+	target *target.Selection
+	claims token.RequestedClaims
+	prompt []string
 	// maxAge is the maximum time since the sign-in; nil for any.
 	maxAge *time.Duration
 	// hint is the subject of the id_token_hint; empty without one.
@@ -151,6 +152,7 @@ func (a *Request) checkSize() error {
 type RequestReader struct {
 	Clients oauth2.Clients
 	Keys    *keys.Ring
+	Targets target.Targets
 }
 
 // resolveClient finds the client of a request and the destination of its response. Until these are known, an error is shown on
@@ -208,11 +210,13 @@ func (p RequestReader) read(ctx context.Context, issuer *oauth2.Issuer, to Respo
 	if err := checkPKCE(to.Client.Record(), form); err != nil {
 		return nil, err
 	}
-	// 3. Scopes and audience.
-	if err := a.readScopes(); err != nil {
+	// 3. Resources and scopes.
+	selected, err := p.Targets.Requested(ctx, issuer, to.Client, form)
+	if err != nil {
 		return nil, err
 	}
-	if err := a.readAudience(); err != nil {
+	a.target = selected
+	if err := a.readScopes(); err != nil {
 		return nil, err
 	}
 	// 4. ID token hint and max_age.
@@ -260,33 +264,20 @@ func checkResponse(client *oauth2.Client, form url.Values) error {
 	return nil
 }
 
-// readScopes reads the requested scopes (RFC 6749 §3.3), or the client's default.
+// readScopes reads the requested scopes (RFC 6749 §3.3), or the defaults.
 func (a *Request) readScopes() error {
 	a.asked = strings.Fields(a.form.Get("scope"))
-	if len(a.asked) == 0 { // offline_access must be requested explicitly.
-		a.asked = endpoint.Difference(a.Client.DefaultScopes(), []string{endpoint.ScopeOfflineAccess})
-	}
 	if len(a.asked) == 0 {
+		a.asked = a.target.DefaultScopes()
+	}
+	if len(a.asked) == 0 && !a.target.AllowsNoScope() {
 		return endpoint.NewError(fosite.ErrInvalidScope, "The parameter scope is missing, and the client has no default scopes. Send openid for an OpenID Connect sign-in.")
 	}
 	slices.Sort(a.asked)
 	a.asked = slices.Compact(a.asked)
-	scopes, err := endpoint.RegisteredScopes(a.asked, a.Client.GetScopes())
+	scopes, err := endpoint.RegisteredScopes(a.asked, a.target.Scopes(a.asked))
 	a.scopes = scopes
 	return err
-}
-
-// readAudience reads the requested audience of the access token (RFC 8707 §2), or the client's default.
-func (a *Request) readAudience() error {
-	targets, err := endpoint.RequestedAudience(a.form, a.Client.GetAudience())
-	if err != nil {
-		return err
-	}
-	if len(targets) == 0 {
-		targets = a.Client.DefaultAudience()
-	}
-	a.audience = targets
-	return nil
 }
 
 // repeatableTargets are the parameters that may be repeated (RFC 8707 §2).

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/target"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
@@ -48,7 +49,7 @@ func FuzzAuthorizationRequest(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	reader := RequestReader{Clients: oneClient{client}}
+	reader := RequestReader{Clients: oneClient{client}, Targets: target.Targets{Resources: noResources{}}}
 	f.Fuzz(func(t *testing.T, text string) {
 		form, err := parseAuthorization(text)
 		if err != nil || form.Has("id_token_hint") {
@@ -70,13 +71,24 @@ func FuzzAuthorizationRequest(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if missing(client.GetScopes(), request.consentScopes()) || missing(client.GetAudience(), request.audience) || !endpoint.IsRandomString(form.Get("code_challenge"), sha256.Size) {
+		if missing(client.GetScopes(), request.consentScopes()) || missing(client.GetAudience(), request.target.Audience(request.scopes)) || !endpoint.IsRandomString(form.Get("code_challenge"), sha256.Size) {
 			t.Errorf("passed: %+v", request)
 		}
 		if again, err := endpoint.UnpackParameters(endpoint.PackParameters(request.FormWithoutHint())); err != nil || !reflect.DeepEqual(again, form) {
 			t.Errorf("parked as %v, was %v", again, form)
 		}
 	})
+}
+
+// noResources is a directory without resources.
+type noResources struct{}
+
+func (noResources) Find(context.Context, *oauth2.Issuer, string) (*storage.Resource, error) {
+	return nil, storage.ErrNotFound
+}
+
+func (noResources) FindAudience(context.Context, *oauth2.Issuer, string) (*storage.Resource, error) {
+	return nil, storage.ErrNotFound
 }
 
 func TestMaxAge_IsBounded(t *testing.T) {

@@ -27,7 +27,7 @@ const (
 	causeClock              endpoint.OperatorCause = "the clocks of this machine and of the store differ by more than five minutes, so no client assertion is accepted: synchronize both (NTP)"
 	causeTooLong            endpoint.OperatorCause = "the client_id or secret is too long, or has a NUL: correct it at the caller"
 	// CauseIntrospectForeign is the cause of an introspection of a token that is not for the client.
-	CauseIntrospectForeign endpoint.OperatorCause = "the token is not for this client, so introspection returns it as not active: register the client's ID as audience of the token's client, or let it introspect every token by minifed client update --introspection"
+	CauseIntrospectForeign endpoint.OperatorCause = "the token is not for this client, so introspection returns it as not active: let it introspect the tokens of its API by minifed resource update --introspected-by, or every token by minifed client update --introspection"
 	// CauseIntrospectPublic is the cause of an introspection by a public client.
 	CauseIntrospectPublic endpoint.OperatorCause = "a public client asked to introspect a token: introspection needs a client with a secret or key"
 )

@@ -18,6 +18,7 @@ import (
 	"github.com/minifed/minifed/server/clientauth"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/server/target"
 	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -29,6 +30,7 @@ type Authorization struct {
 	Store   *oauth2.Store
 	Random  io.Reader
 	Limits  *Limits
+	Targets target.Targets
 }
 
 const (
@@ -134,35 +136,32 @@ func (e *Authorization) read(r *endpoint.Request, client *oauth2.Client, form ur
 	if len(form.Get("scope")) > maxScope {
 		return storage.Grant{}, endpoint.NewError(fosite.ErrInvalidScope, fmt.Sprintf("The parameter scope is too long. At most %d bytes are allowed.", maxScope))
 	}
+	selected, err := e.Targets.Requested(r.Context(), r.Issuer, client, form)
+	if err != nil {
+		return storage.Grant{}, err
+	}
 	asked := strings.Fields(form.Get("scope"))
-	if len(asked) == 0 { // offline_access must be requested explicitly.
-		asked = endpoint.Difference(client.DefaultScopes(), []string{endpoint.ScopeOfflineAccess})
+	if len(asked) == 0 {
+		asked = selected.DefaultScopes()
 	}
 	if len(asked) == 0 {
 		return storage.Grant{}, endpoint.NewError(fosite.ErrInvalidScope, "The parameter scope is missing, and the client has no default scopes. Send openid for an OpenID Connect sign-in.")
 	}
 	slices.Sort(asked)
 	asked = slices.Compact(asked)
-	scopes, err := endpoint.RegisteredScopes(asked, deviceScopes(client))
+	scopes, err := endpoint.RegisteredScopes(asked, deviceScopes(selected.Scopes(asked)))
 	if err != nil {
 		return storage.Grant{}, err
-	}
-	audience, err := endpoint.RequestedAudience(form, client.GetAudience())
-	if err != nil {
-		return storage.Grant{}, err
-	}
-	if len(audience) == 0 {
-		audience = client.DefaultAudience()
 	}
 	return storage.Grant{
-		Scopes: scopes, AskedScopes: endpoint.Difference(asked, scopes), Audience: audience, Device: &storage.Device{Country: r.Country},
+		Scopes: scopes, AskedScopes: endpoint.Difference(asked, scopes), Audience: selected.Audience(scopes), Device: &storage.Device{Country: r.Country},
 	}, nil
 }
 
 // deviceScopes are the scopes that a device may have: not those of this server, which let their holder change the sign-in of the
 // user. The user allows a device that another person may hold.
-func deviceScopes(client *oauth2.Client) []string {
-	return slices.DeleteFunc(slices.Clone([]string(client.GetScopes())), func(scope string) bool { return strings.HasPrefix(scope, "urn:minifed:") })
+func deviceScopes(scopes []string) []string {
+	return slices.DeleteFunc(slices.Clone(scopes), func(scope string) bool { return strings.HasPrefix(scope, "urn:minifed:") })
 }
 
 // issue stores a grant under a new user code.

@@ -80,7 +80,7 @@ func (e *Page) find(r *endpoint.Request, user storage.User, code string) (*oauth
 
 // offered returns the scopes that the user is asked about.
 func offered(found *oauth2.ActiveGrant, user storage.User) []string {
-	return authorize.OfferedScopes(endpoint.Intersection(found.Grant.Scopes, deviceScopes(found.Client)), user, found.Client.Record())
+	return authorize.OfferedScopes(deviceScopes(found.Grant.Scopes), user, found.Client.Record())
 }
 
 // submit handles the decision.

@@ -17,7 +17,7 @@ import (
 
 func TestLogoutPage_NamesClientAndUser(t *testing.T) {
 	browsers := endpoint.BrowserIDs{Random: rand.Reader, Now: time.Now}
-	p, err := page.New(page.CSRF{Secrets: noSecrets{}, Browsers: browsers}, nil)
+	p, err := page.New(page.CSRF{Secrets: noSecrets{}, Browsers: browsers}, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,9 +21,15 @@ const AssetsPath = "/assets/"
 // Assets is /assets/…: the files that pages refer to. A name contains a hash of the content, so that browsers cache it
 // permanently.
 type Assets struct {
-	clients oauth2.Clients
+	clients   oauth2.Clients
+	resources Resources
 	// fixed are the files that are the same for every directory, by name.
 	fixed map[string]asset
+}
+
+// Resources finds the logos of APIs; an *endpoint.Resources.
+type Resources interface {
+	ByID(ctx context.Context, issuer *oauth2.Issuer, id string) (*storage.Resource, error)
 }
 
 // asset is the content of a file and its media type.
@@ -33,8 +39,8 @@ type asset struct {
 }
 
 // fixedAssets are the files of the pages.
-func fixedAssets(clients oauth2.Clients) (*Assets, error) {
-	e := &Assets{clients: clients, fixed: map[string]asset{}}
+func fixedAssets(clients oauth2.Clients, resources Resources) (*Assets, error) {
+	e := &Assets{clients: clients, resources: resources, fixed: map[string]asset{}}
 	for file, mediaType := range map[string]string{
 		StyleFile: "text/css; charset=utf-8", "icon.svg": "image/svg+xml", PasskeyScript: "text/javascript; charset=utf-8",
 		FirstOwnerScript: "text/javascript; charset=utf-8", ScanScript: "text/javascript; charset=utf-8",
@@ -61,7 +67,7 @@ func (e *Assets) Mount(t *endpoint.RouteTable) {
 func (e *Assets) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	issuer := r.Issuer
 	asked := path.Base(r.URL.Path)
-	found, err := e.find(r.Context(), asked, issuer.Directory)
+	found, err := e.find(r.Context(), asked, issuer)
 	if err != nil {
 		return endpoint.AsNotFound(err)
 	}
@@ -77,8 +83,8 @@ func (e *Assets) serve(w http.ResponseWriter, r *endpoint.Request) error {
 }
 
 // find returns the file of a name with a hash, or storage.ErrNotFound.
-func (e *Assets) find(ctx context.Context, asked string, directory storage.Directory) (asset, error) {
-	name := plainName(asked)
+func (e *Assets) find(ctx context.Context, asked string, issuer *oauth2.Issuer) (asset, error) {
+	name, directory := plainName(asked), issuer.Directory
 	if name == logoFile {
 		return picture(directory.Branding.Logo)
 	}
@@ -88,6 +94,13 @@ func (e *Assets) find(ctx context.Context, asked string, directory storage.Direc
 			return asset{}, err
 		}
 		return picture(client.Record().Logo)
+	}
+	if id, found := strings.CutPrefix(strings.TrimSuffix(name, pictureSuffix), resourcePrefix); found {
+		resource, err := e.resources.ByID(ctx, issuer, id)
+		if err != nil {
+			return asset{}, err
+		}
+		return picture(resource.Logo)
 	}
 	if digits, found := strings.CutPrefix(strings.TrimSuffix(name, ".css"), accentPrefix); found {
 		if accent, valid := parseColour("#" + digits); valid {
@@ -121,6 +134,7 @@ const (
 	logoFile       = "logo" + pictureSuffix
 	clientPrefix   = "client-"
 	documentPrefix = "document-"
+	resourcePrefix = "resource-"
 	accentPrefix   = "accent-"
 	pictureSuffix  = ".png"
 )

@@ -14,21 +14,22 @@ import (
 )
 
 func FuzzAssets(f *testing.F) {
-	assets, err := fixedAssets(noClients{})
+	assets, err := fixedAssets(noClients{}, noResources{})
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, name := range []string{assets.style(), "accent-ffcc00.x.css", "logo.x.png", "icon.svg", "..", "accent-.css", "client-shop.x.png", "client-.png", ""} {
+	for _, name := range []string{assets.style(), "accent-ffcc00.x.css", "logo.x.png", "icon.svg", "..", "accent-.css", "client-shop.x.png", "client-.png", "resource-x.y.png", ""} {
 		f.Add(name, "#ffcc00")
 	}
 	colours := regexp.MustCompile(`^:root\{((--[a-z-]+:#[0-9a-f]{6};?)+)\}\n@media \(prefers-color-scheme:dark\)\{:root\{(--[a-z-]+:#[0-9a-f]{6};?)+\}\}\n$`)
 	f.Fuzz(func(t *testing.T, name, accent string) {
 		directory := storage.Directory{Branding: storage.Branding{Logo: []byte("png"), AccentColor: accent}}
-		if found, err := assets.find(t.Context(), name, directory); err == nil && (len(found.content) == 0 || found.mediaType == "") {
+		issuer := &oauth2.Issuer{Directory: directory}
+		if found, err := assets.find(t.Context(), name, issuer); err == nil && (len(found.content) == 0 || found.mediaType == "") {
 			t.Errorf("%q is an empty file", name)
 		}
 		// For any colour of a directory, its pages link to an existing stylesheet, and the sheet contains only colours.
-		sheet, err := assets.find(t.Context(), AccentFile(directory.Branding), directory)
+		sheet, err := assets.find(t.Context(), AccentFile(directory.Branding), issuer)
 		if err != nil || !colours.Match(sheet.content) {
 			t.Errorf("accent %q: %q", accent, sheet.content)
 		}
@@ -43,6 +44,13 @@ func (noClients) Client(context.Context, string, string) (*oauth2.Client, error)
 }
 
 func (noClients) FreshClient(context.Context, string, string) (*oauth2.Client, error) {
+	return nil, storage.ErrNotFound
+}
+
+// noResources is a directory without resources.
+type noResources struct{}
+
+func (noResources) ByID(context.Context, *oauth2.Issuer, string) (*storage.Resource, error) {
 	return nil, storage.ErrNotFound
 }
 

@@ -24,6 +24,12 @@ type Locale struct {
 	texts func() (map[string]string, error)
 }
 
+// The tags of the languages of the pages.
+const (
+	localeEnglish = "en"
+	localeChinese = "zh-CN"
+)
+
 // Locales are all languages. The first is the default.
 type Locales struct {
 	all     []*Locale
@@ -36,7 +42,7 @@ const maxLanguages = 256
 func readLocales() *Locales {
 	t := new(Locales)
 	var tags []language.Tag
-	for _, known := range [][2]string{{"en", "English"}, {"zh-CN", "简体中文"}} {
+	for _, known := range [][2]string{{localeEnglish, "English"}, {localeChinese, "简体中文"}} {
 		locale := &Locale{Tag: known[0], name: known[1]}
 		locale.texts = sync.OnceValues(func() (map[string]string, error) { return readTexts(locale.Tag) })
 		t.all = append(t.all, locale)

@@ -2,10 +2,12 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"image/color"
 	"image/png"
 	"math"
+	"net/url"
 	"strings"
 
 	"github.com/minifed/minifed/server/endpoint"
@@ -81,4 +83,24 @@ func clientOf(name string) string {
 		return ""
 	}
 	return string(id)
+}
+
+// ResourceView is an API as pages show it.
+type ResourceView struct {
+	Name string
+	// Host is that of its identifier; the whole identifier if it has none.
+	Host string
+	Logo *LogoView
+}
+
+// ViewResource returns a resource as the pages of its issuer show it.
+func ViewResource(r *endpoint.Request, resource *storage.Resource) ResourceView {
+	host := resource.Identifier
+	if parsed, err := url.Parse(resource.Identifier); err == nil && parsed.Host != "" {
+		host = parsed.Host
+	}
+	return ResourceView{
+		Name: cmp.Or(resource.Name, host), Host: host,
+		Logo: LinksOf(r.Request, r.Issuer).logoOf(resourcePrefix+resource.ID()+pictureSuffix, resource.Logo),
+	}
 }

@@ -2,6 +2,7 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -56,17 +57,24 @@ type Page struct {
 type Message struct {
 	key        string
 	parameters []any
+	// texts are those of a message without a key, by language.
+	texts map[string]string
 }
 
 // Text returns the message of a key, with its parameters.
-func Text(key string, parameters ...any) Message { return Message{key, parameters} }
+func Text(key string, parameters ...any) Message { return Message{key: key, parameters: parameters} }
+
+// Translated returns a message of an operator. A page whose language has no text shows the other one.
+func Translated(english, chinese string) Message {
+	return Message{texts: map[string]string{localeEnglish: cmp.Or(english, chinese), localeChinese: cmp.Or(chinese, english)}}
+}
 
 // IsZero reports whether the message is empty.
-func (m Message) IsZero() bool { return m.key == "" }
+func (m Message) IsZero() bool { return m.key == "" && m.texts[localeEnglish] == "" }
 
 // New reads the templates and texts.
-func New(guard CSRF, clients oauth2.Clients) (*Renderer, error) {
-	assets, err := fixedAssets(clients)
+func New(guard CSRF, clients oauth2.Clients, resources Resources) (*Renderer, error) {
+	assets, err := fixedAssets(clients, resources)
 	if err != nil {
 		return nil, err
 	}
@@ -215,6 +223,9 @@ func (v *view) T(key string, parameters ...any) (string, error) {
 
 // Say returns a message in the page's language, with the messages and times among its parameters.
 func (v *view) Say(m Message) (string, error) {
+	if m.texts != nil {
+		return m.texts[v.Lang], nil
+	}
 	parameters := slices.Clone(m.parameters)
 	for i, parameter := range parameters {
 		var err error

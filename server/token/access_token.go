@@ -65,16 +65,20 @@ func (t AccessTokens) GenerateAccessToken(ctx context.Context, requester fosite.
 	if !ok {
 		return "", "", fmt.Errorf("token: session is %T", requester.GetSession())
 	}
+	client, ok := requester.GetClient().(*oauth2.Client)
+	if !ok {
+		return "", "", fmt.Errorf("token: client is %T", requester.GetClient())
+	}
 	subject := session.IDTokenClaims()
 	claims := accessClaims{
 		Issuer:    issuer.URL,
 		Subject:   session.GetSubject(),
 		Audience:  slices.Clone(endpoint.Audience(requester.GetGrantedAudience())),
-		ClientID:  requester.GetClient().GetID(),
+		ClientID:  client.GetID(),
 		ExpiresAt: session.GetExpiresAt(fosite.AccessToken).Unix(),
 		IssuedAt:  t.Now().Unix(),
 		ID:        session.JTI(),
-		Scope:     strings.Join(requester.GetGrantedScopes(), " "),
+		Scope:     strings.Join(client.TokenScopes(requester.GetGrantedScopes()), " "),
 		ACR:       subject.AuthenticationContextClassReference,
 		AMR:       subject.AuthenticationMethodsReferences,
 	}
@@ -82,11 +86,11 @@ func (t AccessTokens) GenerateAccessToken(ctx context.Context, requester fosite.
 		claims.AuthTime = subject.AuthTime.Unix()
 	}
 	if _, ok := oauth2.GrantOf(claims.ID); !ok {
-		claims.Incarnation = endpoint.IncarnationOf(requester.GetClient())
+		claims.Incarnation = client.Record().Incarnation
 	}
 	algorithm, _ := session.GetJWTHeader().Get("alg").(string)
 	typ := accessTokenType
-	if client, ok := requester.GetClient().(*oauth2.Client); ok && client.Record().AccessTokenType == idTokenType {
+	if client.Record().AccessTokenType == idTokenType {
 		typ, claims.TokenUse = idTokenType, accessTokenUse
 	}
 	token, err = Sign(ctx, t.Keys, issuer, algorithm, typ, claims)

@@ -12,6 +12,7 @@ import (
 	"github.com/ory/fosite/handler/pkce"
 
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/target"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
@@ -30,8 +31,8 @@ var (
 )
 
 // NewCodeGrant returns the authorization_code grant.
-func NewCodeGrant(config *Configuration, store *oauth2.Store, strategy *Strategy) *CodeGrant {
-	records := codeStorage{store}
+func NewCodeGrant(config *Configuration, store *oauth2.Store, strategy *Strategy, targets target.Targets) *CodeGrant {
+	records := codeStorage{store, targets}
 	return &CodeGrant{
 		store: store,
 		explicit: &fositeoauth2.AuthorizeExplicitGrantHandler{
@@ -134,10 +135,11 @@ func (g *CodeGrant) populate(ctx context.Context, request fosite.AccessRequester
 	return nil
 }
 
-// codeStorage is the store for fosite's handler, without the unit of work, which is CodeGrant's. It narrows the audience to
-// that of the token request (RFC 8707 §2.2).
+// codeStorage is the store for fosite's handler, without the unit of work, which is CodeGrant's. It narrows audience and scopes to
+// those of the token request (RFC 8707 §2.2).
 type codeStorage struct {
 	fositeoauth2.CoreStorage
+	targets target.Targets
 }
 
 // GetAuthorizeCodeSession implements fosite's AuthorizeCodeStorage.
@@ -151,12 +153,31 @@ func (s codeStorage) GetAuthorizeCodeSession(ctx context.Context, code string, s
 	if !ok || !isRequest {
 		return authorized, nil
 	}
-	targets, err := endpoint.RequestedAudience(asking.GetRequestForm(), request.GrantedAudience)
+	return request, s.narrow(ctx, request, asking)
+}
+
+// narrow reduces an authorized request to what a token request may have of it.
+func (s codeStorage) narrow(ctx context.Context, authorized *fosite.Request, asking fosite.AccessRequester) error {
+	client, ok := authorized.Client.(*oauth2.Client)
+	if !ok {
+		return fmt.Errorf("token: client is %T", authorized.Client)
+	}
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return errNoRequest
+	}
+	selected, err := s.targets.Granted(ctx, issuer, client, asking.GetRequestForm(), authorized.GrantedAudience)
+	if errors.Is(err, target.ErrNothingLeft) {
+		return endpoint.InvalidTarget("The client may not ask for tokens any more for what the authorization request was granted.")
+	}
 	if err != nil {
-		return nil, endpoint.InvalidTarget("The resource or audience is not among those that the authorization request was granted.")
+		return err
 	}
-	if len(targets) > 0 {
-		request.RequestedAudience, request.GrantedAudience = targets, targets
+	scopes := endpoint.Intersection(authorized.GrantedScope, selected.Scopes(authorized.GrantedScope))
+	if err := useTarget(asking, selected, scopes); err != nil {
+		return err
 	}
-	return request, nil
+	audience := selected.Audience(nil)
+	authorized.GrantedScope, authorized.RequestedAudience, authorized.GrantedAudience = scopes, audience, audience
+	return nil
 }

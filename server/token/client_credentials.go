@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"net/url"
 	"slices"
 
 	"github.com/ory/fosite"
@@ -10,21 +9,25 @@ import (
 	fositeoauth2 "github.com/ory/fosite/handler/oauth2"
 
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/target"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
 // credentialsGrant is client_credentials (RFC 6749 §4.4): a client gets an access token for itself. A JWT belongs to no grant,
 // so that the store is not used. An opaque token has a grant without a user.
 type credentialsGrant struct {
-	store  *oauth2.Store
-	tokens fositeoauth2.AccessTokenStrategy
+	store   *oauth2.Store
+	tokens  fositeoauth2.AccessTokenStrategy
+	targets target.Targets
 }
 
 var _ fosite.TokenEndpointHandler = (*credentialsGrant)(nil)
 
 // ClientCredentials returns the factory of the client_credentials grant.
-func ClientCredentials(store *oauth2.Store, strategy *Strategy) compose.Factory {
-	return func(fosite.Configurator, any, any) any { return &credentialsGrant{store: store, tokens: strategy} }
+func ClientCredentials(store *oauth2.Store, strategy *Strategy, targets target.Targets) compose.Factory {
+	return func(fosite.Configurator, any, any) any {
+		return &credentialsGrant{store: store, tokens: strategy, targets: targets}
+	}
 }
 
 // CanHandleTokenEndpointRequest implements fosite.TokenEndpointHandler.
@@ -39,24 +42,31 @@ func (*credentialsGrant) CanSkipClientAuth(context.Context, fosite.AccessRequest
 
 // HandleTokenEndpointRequest implements fosite.TokenEndpointHandler. It checks the requested scopes and audience and writes
 // them into the request.
-func (g *credentialsGrant) HandleTokenEndpointRequest(_ context.Context, request fosite.AccessRequester) error {
+func (g *credentialsGrant) HandleTokenEndpointRequest(ctx context.Context, request fosite.AccessRequester) error {
 	client, ok := request.GetClient().(*oauth2.Client)
 	if !ok || client.IsPublic() {
 		return endpoint.NewError(fosite.ErrUnauthorizedClient, "This client is public: it has no credentials to get a token for (RFC 6749 section 4.4).")
 	}
-	scopes, err := ownScopes(client, request.GetRequestedScopes())
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return errNoRequest
+	}
+	selected, err := g.targets.Requested(ctx, issuer, client, request.GetRequestForm())
 	if err != nil {
 		return err
 	}
-	audience, err := ownAudience(client, request.GetRequestForm())
+	scopes, err := ownScopes(selected, request.GetRequestedScopes())
 	if err != nil {
+		return err
+	}
+	if err := useTarget(request, selected, scopes); err != nil {
 		return err
 	}
 	for _, scope := range scopes {
 		request.GrantScope(scope)
 	}
-	for _, target := range audience {
-		request.GrantAudience(target)
+	for _, audience := range selected.Audience(scopes) {
+		request.GrantAudience(audience)
 	}
 	return nil
 }
@@ -80,28 +90,18 @@ func (g *credentialsGrant) PopulateTokenEndpointResponse(ctx context.Context, re
 	return nil
 }
 
-// ownScopes returns the scopes of a client's own token: the requested ones, or the client's defaults (RFC 6749 §3.3). Scopes
-// about a user are excluded.
-func ownScopes(client *oauth2.Client, asked []string) ([]string, error) {
+// ownScopes returns the scopes of a client's own token: the requested ones, or the defaults (RFC 6749 §3.3). Scopes about a user
+// are excluded.
+func ownScopes(selected *target.Selection, asked []string) ([]string, error) {
+	allowed := slices.DeleteFunc(slices.Clone(selected.Scopes(nil)), ofUser)
 	if len(asked) == 0 {
-		return slices.DeleteFunc(client.DefaultScopes(), func(scope string) bool {
-			return ofUser(scope) || !slices.Contains(client.GetScopes(), scope)
-		}), nil
+		return endpoint.Intersection(selected.AllDefaultScopes(), allowed), nil
 	}
 	if slices.Contains(asked, endpoint.ScopeOpenID) {
 		return nil, endpoint.NewError(fosite.ErrInvalidScope, "A client that acts for itself has no user: leave out the scope openid.")
 	}
-	return endpoint.RegisteredScopes(asked, slices.DeleteFunc(slices.Clone(client.GetScopes()), ofUser))
+	return endpoint.RegisteredScopes(asked, allowed)
 }
 
 // ofUser reports whether a scope is about a user.
 func ofUser(scope string) bool { return slices.Contains(endpoint.ScopesSupported(), scope) }
-
-// ownAudience returns the audience of the token: the requested resource and audience (RFC 8707 §2), or the client's default.
-func ownAudience(client *oauth2.Client, form url.Values) ([]string, error) {
-	targets, err := endpoint.RequestedAudience(form, client.GetAudience())
-	if err != nil || len(targets) > 0 {
-		return targets, err
-	}
-	return client.DefaultAudience(), nil
-}

@@ -11,22 +11,24 @@ import (
 	"github.com/ory/fosite/compose"
 
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/target"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
 // deviceGrant is the grant of device codes (RFC 8628 §3.4): a device polls until the user has decided, and then gets its tokens once.
 type deviceGrant struct {
-	store  *oauth2.Store
-	tokens *Strategy
-	polls  *devicePolls
+	store   *oauth2.Store
+	tokens  *Strategy
+	polls   *devicePolls
+	targets target.Targets
 }
 
 var _ fosite.TokenEndpointHandler = (*deviceGrant)(nil)
 
 // DeviceCode returns the factory of the grant of device codes.
-func DeviceCode(store *oauth2.Store, strategy *Strategy, now func() time.Time) compose.Factory {
+func DeviceCode(store *oauth2.Store, strategy *Strategy, now func() time.Time, targets target.Targets) compose.Factory {
 	return func(fosite.Configurator, any, any) any {
-		return &deviceGrant{store: store, tokens: strategy, polls: newDevicePolls(now)}
+		return &deviceGrant{store: store, tokens: strategy, polls: newDevicePolls(now), targets: targets}
 	}
 }
 
@@ -62,30 +64,47 @@ func (g *deviceGrant) HandleTokenEndpointRequest(ctx context.Context, request fo
 	if err != nil {
 		return deviceError(err)
 	}
-	// 3. The audience, which the request can narrow (RFC 8707 §2.2).
-	audience, err := endpoint.RequestedAudience(form, allowed.Grant.Audience)
-	if err != nil {
-		return endpoint.InvalidTarget("The resource or audience is not among those that the device authorization request was granted.")
+	// 3. The resources, of which the request can name some (RFC 8707 §2.2).
+	if client, err = g.narrow(ctx, request, allowed); err != nil {
+		return err
 	}
-	if len(audience) == 0 {
-		audience = allowed.Grant.Audience
-	}
-	grant(request, allowed, audience)
 	form.Del("nonce") // The device authorization request has none.
 	request.GetSession().SetExpiresAt(fosite.AccessToken, g.store.TokenTime().Add(client.Lifetimes().AccessToken))
 	return nil
 }
 
+// narrow writes into a request what it may have of the grant, and returns the client of its token.
+func (g *deviceGrant) narrow(ctx context.Context, request fosite.AccessRequester, allowed *oauth2.ActiveGrant) (*oauth2.Client, error) {
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return nil, errNoRequest
+	}
+	selected, err := g.targets.Granted(ctx, issuer, allowed.Client, request.GetRequestForm(), allowed.Grant.Audience)
+	if errors.Is(err, target.ErrNothingLeft) {
+		return nil, endpoint.InvalidTarget("The client may not ask for tokens any more for what the device authorization request was granted.")
+	}
+	if err != nil {
+		return nil, err
+	}
+	scopes := endpoint.Intersection(allowed.Grant.Scopes, selected.Scopes(allowed.Grant.Scopes))
+	client, err := selected.ForToken(scopes)
+	if err != nil {
+		return nil, err
+	}
+	grant(request, allowed, scopes, selected.Audience(nil))
+	return client, setClient(request, client)
+}
+
 // grant writes the granted scopes and audience into a request.
-func grant(request fosite.AccessRequester, allowed *oauth2.ActiveGrant, audience []string) {
+func grant(request fosite.AccessRequester, allowed *oauth2.ActiveGrant, scopes, audience []string) {
 	request.SetID(allowed.Grant.ID)
-	request.SetRequestedScopes(allowed.Grant.Scopes)
+	request.SetRequestedScopes(scopes)
 	request.SetRequestedAudience(audience)
-	for _, scope := range allowed.Grant.Scopes {
+	for _, scope := range scopes {
 		request.GrantScope(scope)
 	}
-	for _, target := range audience {
-		request.GrantAudience(target)
+	for _, value := range audience {
+		request.GrantAudience(value)
 	}
 }
 

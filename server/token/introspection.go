@@ -13,16 +13,19 @@ import (
 	"github.com/minifed/minifed/discovery"
 	"github.com/minifed/minifed/server/clientauth"
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/target"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Introspection is POST /oauth2/introspect (RFC 7662). It returns the state of a token to the token's client, to its audience,
-// and to clients registered to introspect every token. For any other token, and in case of doubt, it returns active=false.
+// Introspection is POST /oauth2/introspect (RFC 7662). It returns the state of a token to the token's client, to its audience, to
+// the clients that may introspect tokens of its resource, and to those that may introspect every token. For any other token, and
+// in case of doubt, it returns active=false.
 type Introspection struct {
 	Clients      clientauth.Authenticator
 	AccessTokens AccessTokens
 	Store        *oauth2.Store
+	Resources    target.Resources
 }
 
 const (
@@ -94,8 +97,8 @@ func (e *Introspection) jwt(r *endpoint.Request, client *oauth2.Client, token st
 	if err != nil {
 		return introspection{}, err
 	}
-	if !mayIntrospect(r, client, claims.ClientID, claims.Audience) {
-		return introspection{}, errAccessToken
+	if err := e.checkMay(r, client, claims.ClientID, claims.Audience); err != nil {
+		return introspection{}, err
 	}
 	response := introspection{
 		Active: true, Issuer: claims.Issuer, Subject: claims.Subject, ClientID: claims.ClientID, Audience: claims.Audience,
@@ -139,8 +142,8 @@ func (e *Introspection) opaque(r *endpoint.Request, client *oauth2.Client, token
 	if err != nil {
 		return introspection{}, err
 	}
-	if !mayIntrospect(r, client, access.Client.GetID(), access.Audience) {
-		return introspection{}, errAccessToken
+	if err := e.checkMay(r, client, access.Client.GetID(), access.Audience); err != nil {
+		return introspection{}, err
 	}
 	response := e.activeGrant(r.Issuer, &access.ActiveGrant)
 	response.Audience, response.Scope, response.TokenType = access.Audience, strings.Join(access.Scopes, " "), "Bearer"
@@ -171,15 +174,36 @@ func (*Introspection) activeGrant(issuer *oauth2.Issuer, live *oauth2.ActiveGran
 	}
 }
 
-// mayIntrospect reports whether a client may introspect an access token: its own, one for its audience, or any if it is registered
-// so. Otherwise the log names the setting that permits it, because the client sees a valid token as inactive.
-func mayIntrospect(r *endpoint.Request, client *oauth2.Client, owner string, audience []string) bool {
-	if client.GetID() == owner || slices.Contains(audience, client.GetID()) || client.Record().Introspection {
-		return true
+// checkMay checks that a client may introspect an access token: its own, one for its audience, one for a resource that it may
+// introspect, or any if it is registered so. Otherwise the log names the setting that permits it, because the client sees a valid
+// token as inactive. A token for a disabled resource is inactive for every client.
+func (e *Introspection) checkMay(r *endpoint.Request, client *oauth2.Client, owner string, audience []string) error {
+	may := client.GetID() == owner || slices.Contains(audience, client.GetID()) || client.Record().Introspection
+	for _, value := range audience {
+		if value == r.Issuer.URL {
+			continue
+		}
+		resource, err := e.Resources.FindAudience(r.Context(), r.Issuer, value)
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+		case err != nil:
+			return err
+		case resource.Disabled:
+			r.Advice = causeDisabledResource
+			return errAccessToken
+		default:
+			may = may || slices.Contains(resource.IntrospectedBy, client.GetID())
+		}
 	}
-	r.Advice = clientauth.CauseIntrospectForeign
-	return false
+	if !may {
+		r.Advice = clientauth.CauseIntrospectForeign
+		return errAccessToken
+	}
+	return nil
 }
+
+// causeDisabledResource is the cause of an introspection of a token for a disabled resource.
+const causeDisabledResource endpoint.OperatorCause = "the token is for a disabled resource, so introspection returns it as not active: enable it by minifed resource enable"
 
 // username returns the user's display name, if the scopes include it.
 func username(user storage.User, scopes []string) string {

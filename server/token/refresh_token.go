@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"github.com/ory/fosite"
@@ -13,6 +12,7 @@ import (
 	"github.com/ory/fosite/handler/openid"
 
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/target"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
@@ -27,14 +27,15 @@ type RefreshTokenGrant struct {
 	AccessTokens  fositeoauth2.AccessTokenStrategy
 	RefreshTokens fositeoauth2.RefreshTokenStrategy
 	IDTokens      openid.OpenIDConnectTokenStrategy
+	Targets       target.Targets
 }
 
 var _ fosite.TokenEndpointHandler = (*RefreshTokenGrant)(nil)
 
 // RefreshFactory returns the factory of the refresh_token grant.
-func RefreshFactory(store *oauth2.Store, strategy *Strategy) compose.Factory {
+func RefreshFactory(store *oauth2.Store, strategy *Strategy, targets target.Targets) compose.Factory {
 	return func(fosite.Configurator, any, any) any {
-		return &RefreshTokenGrant{Store: store, AccessTokens: strategy, RefreshTokens: strategy, IDTokens: strategy}
+		return &RefreshTokenGrant{Store: store, AccessTokens: strategy, RefreshTokens: strategy, IDTokens: strategy, Targets: targets}
 	}
 }
 
@@ -70,18 +71,18 @@ func (h *RefreshTokenGrant) HandleTokenEndpointRequest(ctx context.Context, requ
 	}
 	// 3. Narrow to what is requested, was granted, and is still allowed for the client.
 	request.SetID(granted.GetID())
-	scopes, err := refreshedScopes(request.GetRequestedScopes(), granted, client.GetScopes())
+	selected, err := h.selected(ctx, request, granted)
 	if err != nil {
 		return err
 	}
-	targets := slices.Concat([]string(request.GetRequestedAudience()), form["resource"])
-	audience, err := narrow(targets, granted.GetGrantedAudience(), client.GetAudience())
-	if err == nil && len(audience) == 0 && len(targets) == 0 {
-		return refreshError(fmt.Errorf("%w: %w", oauth2.ErrNoGrant, errNoAudience))
+	scopes, err := refreshedScopes(request.GetRequestedScopes(), granted, selected.Scopes(granted.GetGrantedScopes()))
+	if err != nil {
+		return err
 	}
-	if err != nil || len(audience) == 0 {
-		return ungrantedTarget().WithWrap(err)
+	if err := useTarget(request, selected, scopes); err != nil {
+		return err
 	}
+	audience := selected.Audience(nil)
 	request.SetRequestedScopes(scopes)
 	request.SetRequestedAudience(audience)
 	for _, scope := range scopes {
@@ -92,6 +93,23 @@ func (h *RefreshTokenGrant) HandleTokenEndpointRequest(ctx context.Context, requ
 	}
 	form.Del("nonce") // fosite would copy it into the ID token, which must not have one (OpenID Connect Core §12.2).
 	return nil
+}
+
+// selected returns what a refresh may have of the granted audience.
+func (h *RefreshTokenGrant) selected(ctx context.Context, request fosite.AccessRequester, granted fosite.Requester) (*target.Selection, error) {
+	client, ok := request.GetClient().(*oauth2.Client)
+	if !ok {
+		return nil, refreshError(fmt.Errorf("token: client is %T", request.GetClient()))
+	}
+	issuer, ok := oauth2.IssuerFrom(ctx)
+	if !ok {
+		return nil, refreshError(errNoRequest)
+	}
+	selected, err := h.Targets.Granted(ctx, issuer, client, request.GetRequestForm(), granted.GetGrantedAudience())
+	if errors.Is(err, target.ErrNothingLeft) {
+		return nil, refreshError(fmt.Errorf("%w: %w", oauth2.ErrNoGrant, err))
+	}
+	return selected, err
 }
 
 // refreshedScopes returns the scopes of a refresh: the granted ones that the client may still have. A refresh may request any
@@ -110,39 +128,6 @@ func refreshedScopes(named []string, granted fosite.Requester, allowed []string)
 		return nil, endpoint.InvalidScope("Nothing was granted of the scope", named)
 	}
 	return scopes, nil
-}
-
-var (
-	errNotGranted = errors.New("token: more than was granted")
-	// errNoAudience means that the client may have none of the granted resources now, as with a grant of another issuer.
-	errNoAudience = errors.New("token: no granted resource is allowed any more")
-)
-
-// narrow returns the values that are granted and still allowed, and of these the requested ones if the request has any.
-func narrow(asked, granted, allowed []string) ([]string, error) {
-	wanted := granted
-	if asked = slices.DeleteFunc(slices.Clone(asked), func(value string) bool { return value == "" }); len(asked) > 0 {
-		wanted = asked
-	}
-	narrowed := make([]string, 0, len(wanted))
-	for _, value := range wanted {
-		if !slices.Contains(granted, value) {
-			return nil, errNotGranted
-		}
-		if slices.Contains(allowed, value) {
-			narrowed = append(narrowed, value)
-		}
-	}
-	return narrowed, nil
-}
-
-// ungrantedTarget returns the error code of RFC 8707 §2, which fosite does not have.
-func ungrantedTarget() *fosite.RFC6749Error {
-	return &fosite.RFC6749Error{
-		ErrorField:       "invalid_target",
-		DescriptionField: "The resource or audience is not among those that were granted.",
-		CodeField:        http.StatusBadRequest,
-	}
 }
 
 // PopulateTokenEndpointResponse creates the tokens and rotates the refresh token.
@@ -213,7 +198,7 @@ func refreshError(err error) error {
 		return fosite.ErrTemporarilyUnavailable.WithWrap(err).WithHint("Repeat the same request in a few seconds.")
 	case errors.Is(err, fosite.ErrInactiveToken):
 		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The refresh token was used before. All tokens of its grant are revoked.")
-	case errors.Is(err, errNoAudience):
+	case errors.Is(err, target.ErrNothingLeft):
 		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The issuer or the resources of the client have changed since the refresh token was issued. The user has to sign in again.")
 	case errors.Is(err, oauth2.ErrSessionOver):
 		return fosite.ErrInvalidGrant.WithWrap(err).WithHint("The session that the refresh token belongs to has ended. The user has to sign in again.")

@@ -96,7 +96,11 @@ func (s *Store) opaque(ctx context.Context, g *storage.Grant, requester fosite.R
 	if g.State == "" || g.State == storage.GrantPending { // A draft: it will get the values of the request.
 		allScopes, wholeAudience = scopes, audience
 	}
-	numbers = binary.BigEndian.AppendUint64(numbers, mask(allScopes, scopes))
+	client, err := clientOf(requester)
+	if err != nil {
+		return "", err
+	}
+	numbers = binary.BigEndian.AppendUint64(numbers, mask(allScopes, client.TokenScopes(scopes)))
 	numbers = binary.BigEndian.AppendUint32(numbers, uint32(mask(wholeAudience, audience)))
 	return s.seal(ctx, kindAccess, handle{generation: g.SecretGeneration, grant: g.ID, numbers: numbers})
 }

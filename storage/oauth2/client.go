@@ -28,6 +28,45 @@ type Client struct {
 	scopes    fosite.Arguments
 	audience  fosite.Arguments
 	jwks      *keySet
+	// target is nil unless the client is that of one token for resources.
+	target *TokenTarget
+}
+
+// TokenTarget is what the resources of one token change about it.
+type TokenTarget struct {
+	// Scopes and Audience may be granted. DefaultScopes are granted to a request without scope, and Audience to one without audience.
+	Scopes, DefaultScopes, Audience []string
+	// TokenScopes are the scopes that the access token may contain.
+	TokenScopes []string
+	// Format, Algorithm and Lifetime are those of the access token; zero values are the client's.
+	Format    storage.TokenFormat
+	Algorithm string
+	Lifetime  time.Duration
+}
+
+// For returns the client of one token for resources.
+func (c *Client) For(target TokenTarget) *Client {
+	next := *c
+	next.target, next.scopes, next.audience = &target, target.Scopes, target.Audience
+	switch target.Format {
+	case storage.TokenATJWT:
+		next.record.OpaqueAccessTokens, next.record.AccessTokenType = false, ""
+	case storage.TokenJWT:
+		next.record.OpaqueAccessTokens, next.record.AccessTokenType = false, "JWT"
+	case storage.TokenOpaque:
+		next.record.OpaqueAccessTokens = true
+	}
+	next.record.AccessTokenAlgorithm = cmp.Or(target.Algorithm, next.record.AccessTokenAlgorithm)
+	next.lifetimes.AccessToken = cmp.Or(target.Lifetime, next.lifetimes.AccessToken)
+	return &next
+}
+
+// TokenScopes returns the granted scopes that an access token contains: those of its resources (RFC 9068 §2.2.3).
+func (c *Client) TokenScopes(granted []string) []string {
+	if c.target == nil {
+		return granted
+	}
+	return slices.DeleteFunc(slices.Clone(granted), func(scope string) bool { return !slices.Contains(c.target.TokenScopes, scope) })
 }
 
 var (
@@ -91,6 +130,9 @@ const ScopeLink = "urn:minifed:link"
 
 // DefaultScopes are granted to a request without scope. ScopeLink is never among them.
 func (c *Client) DefaultScopes() []string {
+	if c.target != nil {
+		return slices.Clone(c.target.DefaultScopes)
+	}
 	if len(c.record.DefaultScopes) == 0 && c.record.Kind == storage.ClientMiniapp {
 		return []string{"openid", "profile", "offline_access"}
 	}
@@ -99,6 +141,9 @@ func (c *Client) DefaultScopes() []string {
 
 // DefaultAudience is granted to a request without audience and resource: the registered default, or the issuer.
 func (c *Client) DefaultAudience() []string {
+	if c.target != nil {
+		return slices.Clone(c.target.Audience)
+	}
 	if len(c.record.DefaultAudience) == 0 {
 		return []string{c.issuer}
 	}

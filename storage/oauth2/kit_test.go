@@ -25,6 +25,7 @@ import (
 	"github.com/ory/fosite/handler/openid"
 	"github.com/ory/fosite/token/jwt"
 
+	"github.com/minifed/minifed/server/target"
 	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
@@ -153,7 +154,7 @@ func (k *kit) serve() {
 		compose.OAuth2ClientCredentialsGrantFactory,
 		compose.OAuth2TokenRevocationFactory,
 		func(fosite.Configurator, any, any) any {
-			return &token.RefreshTokenGrant{Store: k.store, AccessTokens: k.strategy, RefreshTokens: k.strategy, IDTokens: common}
+			return &token.RefreshTokenGrant{Store: k.store, AccessTokens: k.strategy, RefreshTokens: k.strategy, IDTokens: common, Targets: target.Targets{Resources: noResources{}}}
 		},
 		func(fosite.Configurator, any, any) any { return &exchange{k: k, idTokens: common} },
 	)
@@ -517,4 +518,15 @@ func (e *exchange) PopulateTokenEndpointResponse(ctx context.Context, request fo
 func (k *kit) exchange(code string) tokenResponse {
 	k.t.Helper()
 	return k.token(url.Values{"grant_type": {exchangeGrant}, "client_id": {"mini"}, "subject_token": {code}})
+}
+
+// noResources is a directory without resources.
+type noResources struct{}
+
+func (noResources) Find(context.Context, *oauth2.Issuer, string) (*storage.Resource, error) {
+	return nil, storage.ErrNotFound
+}
+
+func (noResources) FindAudience(context.Context, *oauth2.Issuer, string) (*storage.Resource, error) {
+	return nil, storage.ErrNotFound
 }

@@ -165,6 +165,7 @@ func clientDescriptions() map[string]description {
 		"Client.grant_types":               says("The OAuth grant types of the client. The default depends on the kind."),
 		"Client.scopes":                    says("The scopes that the client may have. The default depends on the kind."),
 		"Client.default_scopes":            says("The scopes that are granted when none are requested."),
+		"Client.resources":                 says("The identifiers of the resources that the client may have tokens for, where a resource is asked for by listed clients."),
 		"Client.audiences":                 says("The audiences that the client may request."),
 		"Client.default_audience":          says("The audience when none is requested. The default is the issuer."),
 		"Client.id_token_algorithm":        says("The algorithm of ID tokens. The default depends on the kind."),

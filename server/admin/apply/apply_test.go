@@ -324,7 +324,7 @@ func everyClient() []storage.Client {
 		JWKS: json.RawMessage(`{"keys": [{"kty": "EC"}]}`), JWKSURI: "https://a.example.com/jwks", AuthAlgorithm: "ES256",
 		RedirectURIs: []string{"https://a.example.com/c"}, PostLogoutRedirectURIs: []string{"https://a.example.com/"}, Origins: []string{"https://a.example.com"},
 		BackchannelLogoutURI: "https://a.example.com/logout", BackendLogout: true, GrantTypes: []string{"authorization_code", "urn:ietf:params:oauth:grant-type:token-exchange"}, Scopes: []string{"openid", "orders"},
-		DefaultScopes: []string{"openid"}, Audiences: []string{"https://api.example.com"}, DefaultAudience: []string{"https://api.example.com"},
+		DefaultScopes: []string{"openid"}, Resources: []string{"https://orders.example.com"}, Audiences: []string{"https://api.example.com"}, DefaultAudience: []string{"https://api.example.com"},
 		IDTokenAlgorithm: "ES256", IDTokenClaims: &on, AccessTokenAlgorithm: "RS256", OpaqueAccessTokens: true, AccessTokenType: "JWT", KeepRefreshToken: true,
 		PlaceholderEmailDomain: "users.example.com", FirstParty: true, RequirePKCE: true, RequirePAR: true, Pairwise: true, SectorIdentifier: "https://a.example.com/s",
 		AccountLinking: true, StartsSessions: true, InitiateLoginURI: "https://a.example.com/login", NativeApp: "wxaaaaaaaaaaaaaaaa", Scan: storage.ScanTarget{MiniProgram: "mall", Page: "pages/scan"}, Introspection: true, Lifetimes: storage.Lifetimes{AccessToken: 60, IDToken: 61, RefreshIdle: 62, RefreshAbsolute: 63, Code: 30},

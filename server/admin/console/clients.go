@@ -53,7 +53,7 @@ func firstMembers(kind storage.ClientKind) []string {
 	case storage.ClientMiniapp:
 		return []string{"app_id", "app_secret", "open_platform", "provisioning"}
 	case storage.ClientService:
-		return []string{"scopes", "audiences"}
+		return []string{"resources", "scopes", "audiences"}
 	case storage.ClientSPA, storage.ClientNative:
 		return []string{"redirect_uris", "post_logout_redirect_uris", "origins"}
 	default:

@@ -92,6 +92,7 @@ func clientPermissions() []Setting[client] {
 		{OptionScope, "scopes", Permissions, nil, clientList(func(c *client) *[]string { return &c.Scopes })},
 		{"default-scope", "default_scopes", Permissions, nil, clientList(func(c *client) *[]string { return &c.DefaultScopes })},
 		{OptionAccountLinking, "account_linking", Permissions, nil, clientToggle(func(c *client) *bool { return &c.AccountLinking })},
+		{"resource", "resources", Permissions, nil, clientList(func(c *client) *[]string { return &c.Resources })},
 		{"audience", "audiences", Permissions, nil, clientList(func(c *client) *[]string { return &c.Audiences })},
 		{"default-audience", "default_audience", Permissions, nil, clientList(func(c *client) *[]string { return &c.DefaultAudience })},
 		{"native-app", "native_app", Permissions, nil, clientText(func(c *client) *string { return &c.NativeApp })},
