@@ -3,7 +3,10 @@ package demo
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/cookiejar"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -303,7 +306,7 @@ func TestPage_IsForItsOwnOriginAndFrames(t *testing.T) {
 		"by another site":     {[]string{"Cookie", cookie, "Sec-Fetch-Site", "cross-site"}, http.StatusForbidden},
 		"by another origin":   {[]string{"Cookie", cookie, "Sec-Fetch-Site", "same-site"}, http.StatusForbidden},
 		"by the page":         {[]string{"Cookie", cookie, "Sec-Fetch-Site", "same-origin"}, http.StatusOK},
-		"without a known tab": {[]string{"Cookie", "minifed-demo=unknown"}, http.StatusBadRequest},
+		"without a known tab": {[]string{"Cookie", "minifed-demo-8093=unknown"}, http.StatusBadRequest},
 	} {
 		if got := send(http.MethodPost, d.page+"phone/login", c.header...); got.StatusCode != c.status {
 			t.Errorf("a code of wx.login %s: %d, want %d", name, got.StatusCode, c.status)
@@ -312,5 +315,51 @@ func TestPage_IsForItsOwnOriginAndFrames(t *testing.T) {
 	login := d.issuer + "/login"
 	if got := send(http.MethodGet, login).Header; got.Get("X-Frame-Options") != "" || !strings.Contains(got.Get("Content-Security-Policy"), "frame-ancestors "+strings.TrimSuffix(d.page, "/")+";") {
 		t.Errorf("the page cannot frame %s: %s", login, got.Get("Content-Security-Policy"))
+	}
+}
+
+// TestPage_SeveralDemonstrationsInOneBrowser share its cookies, because they are on one host.
+func TestPage_SeveralDemonstrationsInOneBrowser(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: jar}
+	read := func(address string) string {
+		t.Helper()
+		response, err := browser.Get(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		content, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(content)
+	}
+	run := regexp.MustCompile(`"run":"(\w+)"`)
+	runs := map[string]bool{}
+	var pages []string
+	for range 2 {
+		d, _ := start(t)
+		read(d.page)
+		pages = append(pages, d.page)
+		if found := run.FindStringSubmatch(read(d.site.Apps[0].Origin + "/")); found != nil {
+			runs[found[1]] = true
+		}
+	}
+	if len(runs) != 2 {
+		t.Errorf("the apps store under %v: a tab of one demonstration shows the user of another one", runs)
+	}
+	for _, page := range pages {
+		response, err := browser.Post(page+"phone/login", "", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			t.Errorf("%s does not know its browser: %d", page, response.StatusCode)
+		}
 	}
 }

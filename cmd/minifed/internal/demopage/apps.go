@@ -11,6 +11,8 @@ type appConfig struct {
 	// Page is the origin of the page that frames the app, to which it reports who is signed in.
 	Page   string `json:"page"`
 	Device device `json:"device"`
+	// Run distinguishes what the app stores from that of earlier demonstrations.
+	Run string `json:"run"`
 	// Language is the language of the page.
 	Language string            `json:"language"`
 	Texts    map[string]string `json:"texts"`
@@ -27,7 +29,7 @@ func (s *Site) app(app App, device device) http.Handler {
 			v.shows(device, "http://"+r.Host+r.URL.Path)
 		}
 		s.texts.render(w, "app.html", language, "connect-src 'self' "+s.issuer.Scheme+"://"+s.issuer.Host+"; frame-ancestors "+s.Origin, map[string]any{
-			"App": app, "Config": appConfig{s.Issuer, app.ClientID, s.Origin, device, language, s.texts.in(language, "app.")},
+			"App": app, "Config": appConfig{s.Issuer, app.ClientID, s.Origin, device, s.run, language, s.texts.in(language, "app.")},
 		})
 	}
 	routes.HandleFunc("GET /{$}", document)

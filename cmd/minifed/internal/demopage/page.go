@@ -44,7 +44,7 @@ func (s *Site) newVisitor(w http.ResponseWriter, language string) *visitor {
 	s.visitors.mu.Lock()
 	defer s.visitors.mu.Unlock()
 	s.visitors.byID.Put(id, v, now, now.Add(visitLife))
-	http.SetCookie(w, &http.Cookie{Name: visitorCookie, Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}) //nolint:gosec // Plain http on loopback.
+	http.SetCookie(w, &http.Cookie{Name: s.visitorCookie(), Value: id, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode}) //nolint:gosec // Plain http on loopback.
 	return v
 }
 

@@ -89,7 +89,7 @@ func (p proxy) rewriteCookies(r *http.Request, v *visitor) {
 	r.Header.Del("Cookie")
 	for _, cookie := range sent {
 		name, own := strings.CutPrefix(cookie.Name, p.cookiePrefix(v))
-		if own && cookie.Name != visitorCookie && !strings.HasPrefix(name, phoneCookies) {
+		if own && !strings.HasPrefix(cookie.Name, visitorCookies) && !strings.HasPrefix(name, phoneCookies) {
 			cookie.Name = name
 			r.AddCookie(cookie)
 		}

@@ -1,6 +1,7 @@
 package demopage
 
 import (
+	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"net/http/httputil"
@@ -44,6 +45,8 @@ type Site struct {
 	visitors visitors
 	// issuer is Issuer.
 	issuer *url.URL
+	// run distinguishes this demonstration from earlier ones, whose tabs may still be open.
+	run string
 }
 
 // New returns the servers of a demonstration.
@@ -52,7 +55,7 @@ func New(config Config) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Config: config, issuer: issuer}
+	s := &Site{Config: config, issuer: issuer, run: rand.Text()}
 	s.visitors.byID, s.visitors.codes = bounded.New[string, *visitor](maxVisitors), bounded.New[string, *visitor](maxCodes)
 	if s.texts, err = readTexts(); err != nil {
 		return nil, err

@@ -3,18 +3,19 @@ package demopage
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/minifed/minifed/internal/bounded"
 )
 
 const (
-	// visitorCookie names the browser that has the page open. Browsers send it to all ports of the host, so that the servers of the
-	// demonstration know to whose page a request belongs.
-	visitorCookie = "minifed-demo"
-	maxVisitors   = 256
-	maxCalls      = 100
-	maxCodes      = 1024
+	// visitorCookies is what the name of the cookie begins with that names the browser with the page; the port of the page follows. Browsers
+	// send it to all ports of the host, so that the servers of the demonstration know to whose page a request belongs.
+	visitorCookies = "minifed-demo-"
+	maxVisitors    = 256
+	maxCalls       = 100
+	maxCodes       = 1024
 )
 
 // screen is what a browser of the demonstration shows.
@@ -118,7 +119,7 @@ type visitors struct {
 
 // of returns the visitor of a request; nil without one.
 func (s *Site) of(r *http.Request) *visitor {
-	cookie, err := r.Cookie(visitorCookie)
+	cookie, err := r.Cookie(s.visitorCookie())
 	if err != nil {
 		return nil
 	}
@@ -126,6 +127,11 @@ func (s *Site) of(r *http.Request) *visitor {
 	defer s.visitors.mu.Unlock()
 	found, _ := s.visitors.byID.Get(cookie.Value)
 	return found
+}
+
+// visitorCookie is the name of the cookie of this demonstration: several can run on one machine.
+func (s *Site) visitorCookie() string {
+	return visitorCookies + s.Origin[strings.LastIndexByte(s.Origin, ':')+1:]
 }
 
 type visitorKey struct{}

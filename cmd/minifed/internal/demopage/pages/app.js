@@ -2,7 +2,7 @@
 // token with the keys of the issuer.
 const config = JSON.parse(document.getElementById("config").textContent);
 const redirectURI = location.origin + "/callback";
-const storage = `${config.client_id}-${config.device}-${window.name}`;
+const storage = [config.client_id, config.run, config.device, window.name].join(" ");
 
 const element = (id) => document.getElementById(id);
 const base64url = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");

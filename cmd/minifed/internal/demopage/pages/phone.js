@@ -46,8 +46,10 @@ export class Phone {
   }
 
   show(screen) {
+    const focused = document.activeElement?.closest(".phone .screen, .phone .home");
     for (const other of document.querySelectorAll(".phone .screen")) other.hidden = other.id !== screen;
     this.screen = screen;
+    if (focused) element(screen).querySelector("h2, button, iframe").focus({ preventScroll: true });
     if (screen === "camera") this.look();
   }
 
