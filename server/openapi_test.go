@@ -421,7 +421,7 @@ func TestOpenAPI_DescribesEveryParameter(t *testing.T) {
 		}
 		all = append(all, names(d.parameters(path))...)
 	}
-	same("all", all, slices.Concat(read["body"], read["doors"], read["scans"], read["authorization"]))
+	same("all", all, slices.Concat(read["body"], read["doors"], read["scans"], read["devices"], read["authorization"]))
 }
 
 // endpointFiles are the files whose code serves the described endpoints.
@@ -430,7 +430,7 @@ func endpointFiles(t *testing.T) []string {
 		"clientauth/assertion.go", "federation/account_linker.go", "authorize/request.go", "authorize/redirect.go", "authorize/pkce.go", "authorize/max_age.go", "federation/bind_user.go", "clientauth/authenticator.go", "token/authorization_code.go", "token/client_credentials.go", "clientauth/limits.go", "authorize/code.go", "token/dispatcher.go", "token/exchange.go", "token/refresh_token.go",
 		"federation/service.go", "endpoint/form.go", "handler.go", "token/id_token.go", "token/introspection.go", "token/link_proof.go", "endpoint/json_parameters.go", "federation/resolve_user.go", "endpoint/error.go", "federation/profile.go", "pushevent/endpoint.go", "method/handoff/issue.go", "account/starts_sessions.go",
 		"authorize/pushed.go", "token/revocation.go", "account/set_password.go", "token/endpoint.go", "token/userinfo.go", "ratelimit/rules.go",
-		"account/starts_sessions.go", "device/authorization.go", "token/device_code.go", "method/scan/approve.go", "method/scan/backend.go", "method/scan/deny.go", "method/scan/seen.go",
+		"account/starts_sessions.go", "device/authorization.go", "device/backend.go", "token/device_code.go", "method/scan/approve.go", "method/scan/backend.go", "method/scan/deny.go", "method/scan/seen.go",
 	}
 	for _, folder := range []string{"../grants", "../storage/oauth2"} {
 		found := must(filepath.Glob(folder + "/*.go"))(t)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/minifed/minifed/server/authorize"
+	"github.com/minifed/minifed/server/device"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/server/method/scan"
@@ -37,6 +38,7 @@ func FormParameters() map[string][]string {
 		"body":          endpoint.BodyParameters(),
 		"doors":         doors,
 		"scans":         scans,
+		"devices":       device.Parameters().Strings[len(federation.Parameters().Strings):],
 		"authorization": authorize.Parameters(),
 	}
 }

@@ -102,6 +102,9 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&scan.Deny{Backend: scans},
 		&account.Apps{Account: d.account},
 		&device.Authorization{Clients: d.clients, Store: d.store, Random: d.Rand, Limits: device.NewLimits(d.Now), Targets: d.targets},
+		&device.Backend{
+			Store: d.store, Clients: d.clients, Login: wechat, Lockout: d.lockout, Audit: d.Audit, Notifications: d.notifications, Now: d.Now,
+		},
 		&device.Page{Account: d.account, Store: d.store, Lockout: d.lockout, Audit: d.Audit},
 		&wechatweb.Begin{Service: d.wechatPages},
 		&wechatweb.Callback{Service: d.wechatPages},

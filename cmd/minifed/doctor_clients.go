@@ -26,6 +26,9 @@ func (e *examination) checkClients(directory storage.Directory, clients []storag
 			e.warn(check, locale.Text("doctor.client.linking", admin.ScopeLink),
 				locale.Text("doctor.client.linking.remedy", confirm, locale.Text("linking.risk"), decline))
 		}
+		if admin.DeviceGrantUnoffered(client, directory) {
+			e.warn(check, locale.Text("doctor.client.device"), locale.Text("doctor.client.device.remedy", client.Directory))
+		}
 		for _, problem := range admin.ClientProblems(client, directory) {
 			if problem.Field == "scopes" && admin.LinkingUnconfirmed(client) {
 				continue

@@ -84,6 +84,11 @@ func deviceGrant(kind storage.ClientKind) []string {
 	return nil
 }
 
+// DeviceGrantUnoffered reports whether a client has the device grant, which its directory does not offer.
+func DeviceGrantUnoffered(client storage.Client, directory storage.Directory) bool {
+	return slices.Contains(client.GrantTypes, grantDevice) && !directory.Policy.DeviceGrant
+}
+
 // hasSecrets reports whether clients of the kind may have secrets.
 func (k kindRules) hasSecrets() bool { return slices.Contains(k.AuthMethods, authBasic) }
 

@@ -93,6 +93,8 @@ const (
 const (
 	AMRScan = "wechat_scan"
 	AMRLink = "wechat_link"
+	// AMRDevice is of a device that a user allowed in a mini-program.
+	AMRDevice = "wechat_device"
 	// AMRHandOff is of a web-view.
 	AMRHandOff = "wechat_hand_off"
 )

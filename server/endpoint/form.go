@@ -81,7 +81,7 @@ func BodyParameters() []string {
 		"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "audience", "resource",
 		"subject_token", "subject_token_type", "requested_token_type", "actor_token", "actor_token_type", "nonce", "phone_code",
 		"refresh_token", "code", "code_verifier", "redirect_uri", "bind_ticket", "method", "username", "password", "current_password", "access_token",
-		"token", "token_type_hint", "number", "target_client_id", "device_code",
+		"token", "token_type_hint", "number", "target_client_id", "device_code", "end",
 	}
 }
 

@@ -80,6 +80,27 @@ func (s *Store) DeviceOfUserCode(ctx context.Context, userCode string) (*ActiveG
 	return nil, ended("user code is unknown")
 }
 
+// DeviceLogin returns Device.Login of the grant of a user code, in any state, or ErrNoGrant.
+func (s *Store) DeviceLogin(ctx context.Context, userCode string) (string, error) {
+	ids, err := s.deviceIDs(ctx, userCode)
+	if err != nil {
+		return "", err
+	}
+	for _, id := range ids {
+		u, err := s.findGrant(ctx, s.Engine, id.ID)
+		if errors.Is(err, ErrNoGrant) {
+			continue
+		}
+		if err != nil {
+			return "", err
+		}
+		if device := u.grant().Device; device != nil {
+			return device.Login, nil
+		}
+	}
+	return "", ended("user code is unknown")
+}
+
 // isUndecided reports whether a grant is of a device that no user has allowed or denied.
 func isUndecided(g *storage.Grant) bool {
 	return g.State == storage.GrantPending && g.Device != nil && g.User == ""
