@@ -72,12 +72,15 @@ func withoutDemoValues(text string) string {
 	return regexp.MustCompile(`(eyJ|mf_rt_)\S+…\S+ \(\d+ characters\)`).ReplaceAllString(text, "$1…")
 }
 
-func TestDemo_UsesTheNamedStore(t *testing.T) {
+func TestDemo_UsesTheNamedStoreAndTheLanguageOfTheEnvironment(t *testing.T) {
 	store := "sqlite:" + filepath.Join(t.TempDir(), "demo.db")
 	s := newCLI(t)
 	s.run(t, "demo", "--once", "--store", store)
-	if printed := s.run(t, "demo", "--once", "--store", store); !strings.Contains(printed, "/d/demo-2") {
-		t.Errorf("the second time:\n%s", printed)
+	printed := s.with("LANG=zh_CN.UTF-8").run(t, "demo", "--once", "--store", store)
+	for _, want := range []string{"/d/demo-2", "19 个步骤全部成功", "手机上输入的数字不符"} {
+		if !strings.Contains(printed, want) {
+			t.Errorf("the second time, in Chinese, without %q:\n%s", want, printed)
+		}
 	}
 	users := s.with("MINIFED_STORAGE_URI="+store, "MINIFED_KEYS_MASTER_KEY="+demo.MasterKey()).run(t, "user", "list", "--directory", "demo")
 	if !strings.Contains(users, "Alice in Shanghai") {

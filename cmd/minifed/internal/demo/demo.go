@@ -279,21 +279,10 @@ func (d *Demo) Stop() error {
 
 // PrintNextSteps prints what the operator can do while the demonstration runs.
 func (d *Demo) PrintNextSteps() {
-	d.Printf(`It continues to run: open the page, or paste the commands into another terminal. Ctrl-C stops it and removes the data.
-
-%s
-  %s
-
-%s
-%s
-
-%s
-  %s serve
-  %s client create --kind wechat_miniapp --app-id wx0123456789abcdef
-`,
-		d.Strong("Scan, type the number, and try to break it:"), d.page,
-		d.Strong("Show who signed in, as an operator does:"), indent(d.operatorSnippet(), "  "),
-		d.Strong("Continue with your own mini-program:"), d.Program(), d.Program())
+	d.Printf("%s\n\n", d.say("demo.continues"))
+	d.Printf("%s\n  %s\n\n", d.Strong(d.say("demo.next.page")), d.page)
+	d.Printf("%s\n%s\n\n", d.Strong(d.say("demo.next.users")), indent(d.operatorSnippet(), "  "))
+	d.Printf("%s\n  %s serve\n  %s client create --kind wechat_miniapp --app-id wx0123456789abcdef\n", d.Strong(d.say("demo.next.own")), d.Program(), d.Program())
 }
 
 // operatorSnippet returns the command that lists the users while the server runs.

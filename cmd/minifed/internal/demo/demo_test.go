@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 	"github.com/minifed/minifed/server/admin"
 )
 
@@ -53,7 +54,7 @@ func TestSteps_CommandsWorkAtAnyTime(t *testing.T) {
 	}
 	printed := out.String()
 	for i, step := range d.steps() {
-		t.Run(strconv.Itoa(i+1)+" "+step.title, func(t *testing.T) {
+		t.Run(strconv.Itoa(i+1)+" "+string(step.title), func(t *testing.T) {
 			snippet := step.request.shell(d, "")
 			if !strings.Contains(printed, indent(snippet, "     ")) {
 				t.Error("this is not what was printed")
@@ -90,7 +91,7 @@ func TestRelyingParty_AcceptsOnlyItsAccessTokens(t *testing.T) {
 func start(t *testing.T) (*Demo, *bytes.Buffer) {
 	t.Helper()
 	printed := new(bytes.Buffer)
-	c := &console.Console{In: strings.NewReader(""), Out: printed, Err: io.Discard, Now: time.Now, Random: rand.Reader, Path: "minifed"}
+	c := &console.Console{In: strings.NewReader(""), Out: printed, Err: io.Discard, Now: time.Now, Random: rand.Reader, Path: "minifed", Texts: locale.In(locale.English)}
 	d, err := Start(t.Context(), c, "", func(admin.Person) error { return nil })
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
 // results are the values that later steps need.
@@ -26,7 +27,8 @@ type results struct {
 
 // step is one step of the demonstration.
 type step struct {
-	title, why string
+	// title and why are keys of texts.
+	title, why locale.Key
 	request    request
 	// check returns the fields to print of the body of the response, or an error if the body is wrong.
 	check func(ctx context.Context, body []byte) ([]console.Field, error)
@@ -36,63 +38,52 @@ type step struct {
 func (d *Demo) steps() []step {
 	return []step{
 		{
-			"The mini-program calls wx.login and gets a code",
-			"The simulator acts as Alice's phone. The code is valid for five minutes and one use, and has a meaning only for WeChat.",
+			"demo.step.code", "demo.step.code.why",
 			login(d, d.shop, alice), d.checkCode,
 		},
 		{
-			"Its backend exchanges the code for tokens (RFC 8693)",
-			"minifed sends the code to WeChat, finds or creates the user, and returns tokens as every OAuth 2.0 server does.",
+			"demo.step.exchange", "demo.step.exchange.why",
 			d.exchange(), d.checkExchange,
 		},
 		{
-			"Any client verifies the ID token, with only the issuer's URL",
-			"go-oidc, a library without knowledge of WeChat, reads the discovery document and the keys. It checks signature, issuer, audience and expiry.",
+			"demo.step.verify", "demo.step.verify.why",
 			request{method: http.MethodGet, url: d.issuer + "/.well-known/openid-configuration"},
 			d.checkDiscovery,
 		},
 		{
-			"A relying party accepts the access token (RFC 9068)",
-			"The API \"orders\" is the audience. It verifies the token with the issuer's keys, without a request for each token.",
+			"demo.step.party", "demo.step.party.why",
 			request{method: http.MethodGet, url: d.party + "/", bearer: member{d.exchange(parameter{"audience", text(d.orders.id)}), "access_token"}},
 			d.checkParty,
 		},
 		{
-			"UserInfo returns the claims of the user",
-			"It returns the standard claims for an access token with the scope openid.",
+			"demo.step.userinfo", "demo.step.userinfo.why",
 			request{method: http.MethodGet, url: d.issuer + "/oauth2/userinfo", bearer: member{d.exchange(), "access_token"}},
 			d.checkUserInfo,
 		},
 		{
-			"One call for mini-programs: sign in, and send a nickname",
-			"WeChat no longer returns nickname and avatar. The mini-program asks the user for them, and sends them with the login.",
+			"demo.step.profile", "demo.step.profile.why",
 			d.federate("profile", d.shop, loginCode{d.shop, alice}, parameter{"user", text(`{"nickname":"Alice in Shanghai","locale":"zh-CN"}`)}), d.checkProfile,
 		},
 		{
-			"The same person in another mini-program is the same user",
-			"Both mini-programs belong to one Open Platform account, so WeChat's UnionID identifies the same person.",
+			"demo.step.same", "demo.step.same.why",
 			d.federate("profile", d.club, loginCode{d.club, alice}), d.checkSameUser,
 		},
 		{
-			"An unknown user must register or bind an account",
-			"The second mini-program creates no users automatically. minifed returns a ticket, to register the user or to bind an account.",
+			"demo.step.ticket", "demo.step.ticket.why",
 			d.federate("profile", d.club, loginCode{d.club, unknownUser}), d.checkTicket,
 		},
 		{
-			"The ticket creates the account",
-			"bindUser registers the user and signs the user in. (With method=phone it binds the account that has the phone number.)",
+			"demo.step.register", "demo.step.register.why",
 			d.federate("bindUser", d.club, nil, parameter{"method", text("register")},
 				parameter{"bind_ticket", member{d.federate("profile", d.club, loginCode{d.club, unknownUser}), "bind_ticket"}}),
 			d.checkNewUser,
 		},
 		{
-			"After a lost response, the same code works again",
-			"WeChat accepts a code once. If the response was lost, the backend repeats the request and gets the same session.",
+			"demo.step.repeat", "demo.step.repeat.why",
 			d.repeat(), d.checkRepeat,
 		},
 		{
-			"The refresh token continues the session",
-			"Each refresh token is used once. For 30 seconds the old one returns the same new one again, in case the response was lost.",
+			"demo.step.refresh", "demo.step.refresh.why",
 			d.token(parameter{"grant_type", text("refresh_token")}, parameter{"refresh_token", member{d.exchange(), "refresh_token"}}),
 			d.checkRefresh,
 		},

@@ -15,6 +15,7 @@ import (
 
 	"github.com/minifed/minifed/cmd/minifed/internal/console"
 	"github.com/minifed/minifed/cmd/minifed/internal/demopage"
+	"github.com/minifed/minifed/cmd/minifed/internal/locale"
 )
 
 // walk does without a screen what a person does on the page: the servers are the same.
@@ -38,7 +39,8 @@ type authorization struct {
 
 // act is one step of the walk.
 type act struct {
-	title, why string
+	// title and why are keys of texts.
+	title, why locale.Key
 	do         func(ctx context.Context) ([]console.Field, error)
 }
 
@@ -49,7 +51,7 @@ func (d *Demo) newWalk(ctx context.Context) (*walk, error) {
 		return nil, err
 	}
 	w := &walk{demo: d, http: &http.Client{Jar: jar, Timeout: timeout, Transport: &http.Transport{}}}
-	if _, err := w.send(ctx, http.MethodGet, "", nil); err != nil {
+	if _, err := w.send(ctx, http.MethodGet, "?lang="+d.Texts.Tag(), nil); err != nil {
 		return nil, err
 	}
 	page, err := url.Parse(d.page)
@@ -57,7 +59,7 @@ func (d *Demo) newWalk(ctx context.Context) (*walk, error) {
 		return nil, err
 	}
 	for _, browser := range []**demopage.Browser{&w.computer, &w.phone} {
-		if *browser, err = demopage.NewBrowser(http.Header{"User-Agent": {walkAgent}}); err != nil {
+		if *browser, err = demopage.NewBrowser(http.Header{"User-Agent": {walkAgent}, "Accept-Language": {d.Texts.Tag()}}); err != nil {
 			return nil, err
 		}
 		(*browser).SetCookies(page, jar.Cookies(page)...)
@@ -77,38 +79,14 @@ func (w *walk) close() {
 // acts are the steps, which depend on each other.
 func (w *walk) acts() []act {
 	return []act{
-		{
-			"The mini-program signs Alice in on her phone",
-			"Its backend is package sdk/go. Everything from here on also happens on the page, where you are Alice.", w.signInOnPhone,
-		},
-		{
-			"An app on a computer asks minifed who the person is",
-			"It is a single-page app (code flow with PKCE). minifed shows a code, a picture from WeChat.", w.showCode,
-		},
-		{
-			"Alice's phone reads the picture",
-			"The mini-program learns which app and which browser ask. Only now the computer shows a number.", w.scan,
-		},
-		{
-			"Alice types the number, and the app gets the same sub",
-			"The number proves that the person with the phone looks at this screen. A person who only sent a picture has no number for Alice.", w.approve,
-		},
-		{
-			"A second app gets the same sub without a question",
-			"The browser has a session at minifed: single sign-on.", w.signOn,
-		},
-		{
-			"The browser of the phone signs in by a link",
-			"A phone cannot scan its own screen. WeChat shows six digits after Alice confirmed, and she types them into the browser.", w.link,
-		},
-		{
-			"An attacker forwards a picture, and Alice guesses a number",
-			"The phone shows a browser in another country. A wrong number ends the sign-in, and the attacker sees that.", w.forward,
-		},
-		{
-			"A code that was used, and another person's phone, get nothing",
-			"A code works once, for the first phone that scans it.", w.scanAgain,
-		},
+		{"demo.step.phone", "demo.step.phone.why", w.signInOnPhone},
+		{"demo.step.asks", "demo.step.asks.why", w.showCode},
+		{"demo.step.scan", "demo.step.scan.why", w.scan},
+		{"demo.step.number", "demo.step.number.why", w.approve},
+		{"demo.step.second", "demo.step.second.why", w.signOn},
+		{"demo.step.link", "demo.step.link.why", w.link},
+		{"demo.step.forward", "demo.step.forward.why", w.forward},
+		{"demo.step.again", "demo.step.again.why", w.scanAgain},
 	}
 }
 
@@ -189,7 +167,7 @@ func (w *walk) ask(ctx context.Context, browser *demopage.Browser, app demopage.
 // finish exchanges the code that the browser brought to the app, and verifies the ID token.
 func (w *walk) finish(ctx context.Context, browser *demopage.Browser, asked *authorization) ([]console.Field, error) {
 	if browser.Arrived == nil {
-		return nil, fmt.Errorf("the browser is not back at the app: %s", browser.Text("", "main"))
+		return nil, fmt.Errorf("the browser is not back at the app: %s", browser.Content("", "main"))
 	}
 	tokens, err := asked.config.Exchange(context.WithValue(ctx, oauth2.HTTPClient, w.http), browser.Arrived.Query().Get("code"), oauth2.VerifierOption(asked.verifier))
 	if err != nil {
@@ -221,9 +199,9 @@ func (w *walk) showCode(ctx context.Context) ([]console.Field, error) {
 	}
 	picture, err := w.computer.Picture(ctx)
 	return []console.Field{
-		{Name: "app", Value: app.Name + " at " + app.Origin},
-		{Name: "page", Value: w.computer.Text("", "h1")},
-		{Name: "picture", Value: fmt.Sprintf("%d bytes", len(picture))},
+		{Name: w.demo.say("demo.field.app"), Value: app.Name + " at " + app.Origin},
+		{Name: w.demo.say("demo.field.page"), Value: w.computer.Content("", "h1")},
+		{Name: w.demo.say("demo.field.picture"), Value: w.demo.say("demo.bytes", len(picture))},
 	}, err
 }
 
@@ -245,23 +223,23 @@ func (w *walk) scan(ctx context.Context) ([]console.Field, error) {
 	if err := w.computer.Reload(ctx); err != nil {
 		return nil, err
 	}
-	w.number = w.computer.Text("number", "")
+	w.number = w.computer.Content("number", "")
 	if len(w.number) != 2 {
-		return nil, fmt.Errorf("the computer shows no number: %s", w.computer.Text("", "main"))
+		return nil, fmt.Errorf("the computer shows no number: %s", w.computer.Content("", "main"))
 	}
-	return append(whoAsks(seen), console.Field{Name: "the computer shows", Value: w.number}), nil
+	return append(w.whoAsks(seen), console.Field{Name: w.demo.say("demo.field.computer_shows"), Value: w.number}), nil
 }
 
 // whoAsks returns what the mini-program shows before the person confirms.
-func whoAsks(seen map[string]any) []console.Field {
+func (w *walk) whoAsks(seen map[string]any) []console.Field {
 	client, _ := seen["client"].(map[string]any)
 	shown := []console.Field{
-		{Name: "app", Value: fmt.Sprint(client["name"])},
-		{Name: "browser", Value: fmt.Sprintf("%s on %s", seen["browser"], seen["system"])},
-		{Name: "country", Value: fmt.Sprint(seen["place"])},
+		{Name: w.demo.say("demo.field.app"), Value: fmt.Sprint(client["name"])},
+		{Name: w.demo.say("demo.field.browser"), Value: fmt.Sprintf("%s on %s", seen["browser"], seen["system"])},
+		{Name: w.demo.say("demo.field.country"), Value: fmt.Sprint(seen["place"])},
 	}
 	if seen["differs"] == true {
-		shown = append(shown, console.Field{Name: "warning", Value: "the browser and the phone are in different countries"})
+		shown = append(shown, console.Field{Name: w.demo.say("demo.field.warning"), Value: w.demo.say("demo.differs")})
 	}
 	return shown
 }
@@ -310,7 +288,7 @@ func (w *walk) link(ctx context.Context) ([]console.Field, error) {
 		return nil, err
 	}
 	shown, err := w.finish(ctx, w.phone, asked)
-	return append([]console.Field{{Name: "WeChat shows", Value: digits}}, shown...), err
+	return append([]console.Field{{Name: w.demo.say("demo.field.wechat_shows"), Value: digits}}, shown...), err
 }
 
 // forward lets an attacker send the picture of the attacker's own browser. Alice guesses 00, which is never shown.
@@ -330,8 +308,8 @@ func (w *walk) forward(ctx context.Context) ([]console.Field, error) {
 	if err != nil || attacker["signed_in"] != false {
 		return nil, fmt.Errorf("the attacker's browser: %v %w", attacker, err)
 	}
-	return append(whoAsks(seen), console.Field{Name: "reason", Value: "number_wrong"},
-		console.Field{Name: "the attacker sees", Value: fmt.Sprint(attacker["alert"])}), nil
+	return append(w.whoAsks(seen), console.Field{Name: "reason", Value: "number_wrong"},
+		console.Field{Name: w.demo.say("demo.field.attacker_sees"), Value: fmt.Sprint(attacker["alert"])}), nil
 }
 
 func (w *walk) scanAgain(ctx context.Context) ([]console.Field, error) {
@@ -343,7 +321,7 @@ func (w *walk) scanAgain(ctx context.Context) ([]console.Field, error) {
 		return nil, err
 	}
 	_, err = w.open(ctx, "album")
-	return []console.Field{{Name: "reason for Alice", Value: "scene_used"}, {Name: "reason for Bob", Value: "scene_used"}}, wantRejected(err, "scene_used")
+	return []console.Field{{Name: w.demo.say("demo.field.reason_alice"), Value: "scene_used"}, {Name: w.demo.say("demo.field.reason_bob"), Value: "scene_used"}}, wantRejected(err, "scene_used")
 }
 
 // runWalk runs the steps of the walk, numbered after those before.
@@ -353,14 +331,14 @@ func (d *Demo) runWalk(ctx context.Context, before int) (int, error) {
 		return before, err
 	}
 	defer w.close()
-	d.Printf("%s\n%s\n\n", d.Strong("The same person in a browser"), d.Faint("   You can do these steps yourself: "+d.page))
+	d.Printf("%s\n%s\n\n", d.Strong(d.say("demo.walk")), d.Faint("   "+d.say("demo.walk.page", d.page)))
 	for i, each := range w.acts() {
 		number := before + i + 1
-		d.Printf("%s\n%s\n\n", d.Strong(fmt.Sprintf("%d. %s", number, each.title)), d.Faint(indent(each.why, "   ")))
+		d.Printf("%s\n%s\n\n", d.Strong(fmt.Sprintf("%d. %s", number, d.say(each.title))), d.Faint(indent(d.say(each.why), "   ")))
 		shown, err := each.do(ctx)
 		if err != nil {
 			d.Printf("   %s %v\n\n", d.Bad("✗"), err)
-			return number, fmt.Errorf("step %d failed: %s: %w", number, each.title, err)
+			return number, fmt.Errorf("step %d failed: %s: %w", number, d.say(each.title), err)
 		}
 		d.Printf("   %s\n", d.Good("✓"))
 		d.printResponse(shown)

@@ -38,7 +38,7 @@ func (s *Site) look(w http.ResponseWriter, r *http.Request, v *visitor) {
 		http.Error(w, "the attacker's browser failed", http.StatusBadGateway)
 		return
 	}
-	writeJSON(w, map[string]any{"signed_in": attacker.Arrived != nil, "alert": attacker.Alert(), "number": attacker.Text("number", "")})
+	writeJSON(w, map[string]any{"signed_in": attacker.Arrived != nil, "alert": attacker.Alert(), "number": attacker.Content("number", "")})
 }
 
 // attackerAgent and attackerCountry are what the person sees of the attacker's computer.

@@ -61,7 +61,7 @@ func (b *Browser) Reload(ctx context.Context) error { return b.Open(ctx, b.addre
 func (b *Browser) Submit(ctx context.Context, form string, further url.Values) error {
 	found := find(b.document, func(n *html.Node) bool { return n.Data == "form" && attribute(n, "id") == form })
 	if found == nil {
-		return fmt.Errorf("there is no %s at %s: %s", form, b.address, b.Text("", "main"))
+		return fmt.Errorf("there is no %s at %s: %s", form, b.address, b.Content("", "main"))
 	}
 	values := url.Values{}
 	for input := range found.Descendants() {
@@ -84,7 +84,7 @@ func (b *Browser) Submit(ctx context.Context, form string, further url.Values) e
 func (b *Browser) Picture(ctx context.Context) ([]byte, error) {
 	shown := find(b.document, func(n *html.Node) bool { return n.Data == "img" && attribute(n, "id") == "picture" })
 	if shown == nil {
-		return nil, fmt.Errorf("there is no picture at %s: %s", b.address, b.Text("", "main"))
+		return nil, fmt.Errorf("there is no picture at %s: %s", b.address, b.Content("", "main"))
 	}
 	address, err := b.address.Parse(attribute(shown, "src"))
 	if err != nil {
@@ -98,8 +98,8 @@ func (b *Browser) Picture(ctx context.Context) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(response.Body, maxDocument))
 }
 
-// Text returns the text of the first element with an ID, or with a name if id is empty.
-func (b *Browser) Text(id, element string) string {
+// Content returns the text of the first element with an ID, or with a name if id is empty.
+func (b *Browser) Content(id, element string) string {
 	found := find(b.document, func(n *html.Node) bool {
 		return n.Type == html.ElementNode && (id != "" && attribute(n, "id") == id || id == "" && n.Data == element)
 	})
@@ -121,7 +121,7 @@ func (b *Browser) Alert() string {
 	if found == nil {
 		return ""
 	}
-	return strings.TrimSpace((&Browser{document: found}).Text("", found.Data))
+	return strings.TrimSpace((&Browser{document: found}).Content("", found.Data))
 }
 
 // Link returns the address of the link with an ID.
