@@ -59,6 +59,7 @@ func (s *Server) ask(ctx context.Context, token string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = response.Body.Close() }()
 	var raw json.RawMessage
 	return raw, readJSON(response, &raw)
 }

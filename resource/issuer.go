@@ -203,12 +203,12 @@ func (i *issuer) get(ctx context.Context, address string, into any) (time.Durati
 	if err != nil {
 		return 0, err
 	}
+	defer func() { _ = response.Body.Close() }()
 	return lifeOf(response.Header), readJSON(response, into)
 }
 
 // readJSON reads a bounded JSON document with the status 200.
 func readJSON(response *http.Response, into any) error {
-	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s returned the status %d", response.Request.URL.Path, response.StatusCode)
 	}

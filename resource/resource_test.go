@@ -496,7 +496,7 @@ func TestProtect_Challenges(t *testing.T) {
 	}
 	i.edit(func() { i.status = http.StatusBadGateway })
 	cold := i.server()
-	if got := call(cold, orders, "Bearer "+i.sign(i.claims())); got.StatusCode != 503 || got.Header.Get("Retry-After") == "" {
+	if got := call(cold, orders, "Bearer "+i.sign(i.claims())); got.StatusCode != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
 		t.Errorf("the issuer is away: %d", got.StatusCode)
 	}
 }
