@@ -11,6 +11,11 @@ import (
 
 // An API needs its identifier, the issuer of its tokens, and what each of its routes needs.
 func Example() {
+	orders := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, _ := resource.FromContext(r.Context())
+		_, _ = fmt.Fprintln(w, "orders of", token.Subject)
+	})
+
 	api, err := resource.New(resource.Config{
 		Issuer:   "https://id.example.com",
 		Resource: "https://api.example.com",
@@ -20,10 +25,6 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	orders := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, _ := resource.FromContext(r.Context())
-		_, _ = fmt.Fprintln(w, "orders of", token.Subject)
-	})
 	routes := http.NewServeMux()
 	routes.Handle(api.MetadataPath(), api.Metadata())
 	routes.Handle("GET /orders", api.Protect(resource.Requirement{Scopes: []string{"orders"}}, orders))
