@@ -49,6 +49,7 @@ const (
 	ActionTOTPFound      = "user.totp_found"
 	ActionRecoveryCodes  = "user.recovery_codes"
 	ActionRecoveryUse    = "user.recovery_use"
+	ActionIdentityRemove = "user.identity_remove"
 	ActionWithdraw       = "user.withdraw"
 	ActionDetach         = "user.detach"
 	ActionMerge          = "user.merge"

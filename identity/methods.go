@@ -124,7 +124,7 @@ func (s *Service) DropDelayedPasskeys(ctx context.Context, user storage.User, ac
 		if !s.now().Before(passkey.Record.ValidFrom) {
 			continue
 		}
-		if err := removeMethod(ctx, s, user, passkey.Record, ActionPasskeyRemove, Removal{Actor: actor, Forced: true}); err != nil {
+		if err := s.removeWay(ctx, user, wayOf(passkey.Record), ActionPasskeyRemove, Removal{Actor: actor, Forced: true}); err != nil {
 			return err
 		}
 	}
@@ -231,100 +231,6 @@ func (s *Service) editRemoval(ctx context.Context, user storage.User, edit func(
 		_, err = totp.Replace(ctx, s.engine, next)
 		return next.RemoveAt, wrap("replace TOTP", err)
 	})
-}
-
-// Removal is who removes a method, and what must remain.
-type Removal struct {
-	Actor string
-	// Forced removes the last way to sign in too, as an operator may.
-	Forced bool
-	// Directory is that of the user. It decides which methods sign in.
-	Directory storage.Directory
-}
-
-// twoFactors reports whether a password or a code without TOTP is no way to sign in.
-func (r Removal) twoFactors() bool { return r.Directory.TwoFactor() == storage.TwoFactorRequired }
-
-// RemovePasskey removes a passkey of a user, by its ID. It returns ErrUnknownMethod or ErrLastMethod.
-func (s *Service) RemovePasskey(ctx context.Context, user storage.User, id string, how Removal) error {
-	methods, err := s.Methods(ctx, user)
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(methods.Passkeys, func(passkey *storage.Entry[storage.Passkey]) bool { return passkey.Record.ID() == id })
-	if i < 0 {
-		return ErrUnknownMethod
-	}
-	return removeMethod(ctx, s, user, methods.Passkeys[i].Record, ActionPasskeyRemove, how)
-}
-
-// RemoveTOTP removes the authenticator app of a user and its recovery codes. It returns ErrUnknownMethod or ErrLastMethod.
-func (s *Service) RemoveTOTP(ctx context.Context, user storage.User, how Removal) error {
-	totp, err := s.TOTP(ctx, user)
-	for err == nil { // That of a user merged into this one would take its place.
-		if err := removeMethod(ctx, s, user, totp.Record, ActionTOTPRemove, how); err != nil {
-			return err
-		}
-		if totp, err = s.TOTP(ctx, user); errors.Is(err, ErrUnknownMethod) {
-			return nil
-		}
-	}
-	return err
-}
-
-// removeMethod deletes a record of a method. Of two concurrent removals that leave no way to sign in, at least one is undone: the
-// ways are counted before and after.
-func removeMethod[R storage.Record](ctx context.Context, s *Service, user storage.User, record R, action string, how Removal) error {
-	removed := record.Document()
-	if err := s.checkAnotherWay(ctx, user, removed.ID, how); err != nil {
-		return err
-	}
-	if err := s.record(ctx, how.Actor, action, user, nil); err != nil {
-		return err
-	}
-	if err := s.engine.Delete(ctx, removed.Kind, removed.ID); err != nil {
-		return wrap("delete method", err)
-	}
-	now, err := s.User(ctx, user.Directory, user.ID) // Its number or e-mail address may have been removed meanwhile.
-	if err != nil {
-		return err
-	}
-	err = s.checkAnotherWay(ctx, now.Record, removed.ID, how)
-	if errors.Is(err, ErrLastMethod) {
-		_, undone := storage.Insert(ctx, s.engine, record)
-		return errors.Join(err, wrap("restore method", undone))
-	}
-	return err
-}
-
-// checkAnotherWay returns ErrLastMethod if a user could not sign in without the method of a store key.
-func (s *Service) checkAnotherWay(ctx context.Context, user storage.User, without string, how Removal) error {
-	if how.Forced {
-		return nil
-	}
-	methods, err := s.Methods(ctx, user)
-	if err != nil {
-		return err
-	}
-	another := slices.ContainsFunc(methods.Passkeys, func(passkey *storage.Entry[storage.Passkey]) bool {
-		return passkey.Record.Document().ID != without && !s.now().Before(passkey.Record.ValidFrom)
-	})
-	totp := methods.TOTP != nil && methods.TOTP.Record.Document().ID != without
-	typed := user.Password != "" || s.signsInByCode(how.Directory, user)
-	if another || typed && (totp || !how.twoFactors()) {
-		return nil
-	}
-	if how.twoFactors() {
-		return ErrLastMethod
-	}
-	links, err := s.Identities(ctx, user)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(links, func(link *storage.Entry[storage.Identity]) bool { return link.Record.Type == storage.IdentityOpenID }) {
-		return nil
-	}
-	return ErrLastMethod
 }
 
 // signsInByCode reports whether a code that is sent to an address signs a user in.

@@ -168,25 +168,6 @@ func TestRemoveMethod_RejectsTheLastWayToSignIn(t *testing.T) {
 	}
 }
 
-// TestRemovePasskey_OfTwoAtOnceOneStays removes the second passkey between the check and the deletion of the first one.
-func TestRemovePasskey_OfTwoAtOnceOneStays(t *testing.T) {
-	h := newStoreHarness(t)
-	sub := h.account("alice", "")
-	first, second := h.addPasskey(sub, "first"), h.addPasskey(sub, "second")
-	user, how := h.user(sub), identity.Removal{Actor: identity.Self(sub)}
-	h.hooks.Before = func(ctx context.Context, operation storagetest.Operation) error {
-		if operation.Kind == storage.KindPasskey && operation.Write() {
-			h.removeHooks()
-			return h.RemovePasskey(ctx, user, second, how)
-		}
-		return nil
-	}
-	err := h.RemovePasskey(t.Context(), user, first, how)
-	if got := h.methods(sub); !errors.Is(err, identity.ErrLastMethod) || got != "first" {
-		t.Errorf("left %q, error %v", got, err)
-	}
-}
-
 func TestAddPasskey_IsBoundedAndUnique(t *testing.T) {
 	h := newStoreHarness(t)
 	alice, bob := h.account("alice", ""), h.account("bobby", "")

@@ -86,8 +86,20 @@ type User struct {
 	// shown, because every login reads the record.
 	SignIns json.RawMessage `json:"sign_ins,omitempty"`
 
+	// Removed is the last way to sign in that the user or an operator removed. The write that sets it decides between concurrent
+	// removals. Its record is deleted after that, and before the next removal at the latest.
+	Removed *RemovedWay `json:"removed,omitempty"`
+
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
+}
+
+// RemovedWay names a passkey, an authenticator app or an identity that was removed.
+type RemovedWay struct {
+	Kind Kind   `json:"kind"`
+	ID   string `json:"id"`
+	// CreatedAt is that of the record, so that a later one with the same ID stays.
+	CreatedAt time.Time `json:"created_at,omitzero"`
 }
 
 // BelongsTo reports whether the user was created in this directory, and not in a deleted one with the same ID. A user and its

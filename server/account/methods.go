@@ -70,7 +70,7 @@ type MethodRemoval struct {
 
 // RemoveMethod removes a sign-in method of the user, and notifies the user. The last way to sign in remains.
 func (a *Account) RemoveMethod(w http.ResponseWriter, r *endpoint.Request, user storage.User, removal MethodRemoval) error {
-	err := removal.Remove(identity.Removal{Actor: identity.Self(user.ID), Directory: r.Issuer.Directory})
+	err := removal.Remove(a.removal(r, user))
 	switch {
 	case errors.Is(err, identity.ErrUnknownMethod):
 		return page.Redirect(w, r, removal.Absent)
@@ -88,6 +88,15 @@ func (a *Account) RemoveMethod(w http.ResponseWriter, r *endpoint.Request, user 
 		return err
 	}
 	return a.RedirectDone(w, r, removal.Done)
+}
+
+// removal is how a user removes a way to sign in, with the ways that remain possible in the directory.
+func (a *Account) removal(r *endpoint.Request, user storage.User) identity.Removal {
+	return identity.Removal{
+		Actor: identity.Self(user.ID), Directory: r.Issuer.Directory,
+		// A forgotten password is reset by mail.
+		ByMail: a.Notifications.Queue.Enabled() && r.Issuer.Directory.HasSignInMethod(storage.SignInPassword),
+	}
 }
 
 // lastMethod is the error for the removal of the last way to sign in.
