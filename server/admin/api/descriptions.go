@@ -255,6 +255,7 @@ func userDescriptions() map[string]description {
 		"User.deletion_requested_at": server("When the deletion of the user was requested."),
 		"User.client_epochs":         withheld(),
 		"User.client_epoch_base":     withheld(),
+		"User.removed":               withheld(),
 		"User.username":              says("The username as the user wrote it. Case and width of letters do not matter."),
 		"User.password":              withheld(),
 		"User.claim_sources":         withheld(),
