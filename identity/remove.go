@@ -108,7 +108,7 @@ func (s *Service) removeAddress(ctx context.Context, user storage.User, address 
 	return s.removeWay(ctx, user, wayOf(address), action, how)
 }
 
-// way is a record by which a user signs in. CreatedAt tells it from a later record with the same key.
+// way is a record by which a user signs in. CreatedAt distinguishes it from a later record with the same key.
 type way struct {
 	kind storage.Kind
 	id   string

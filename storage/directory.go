@@ -89,6 +89,8 @@ type Policy struct {
 	MergeByUnionID bool `json:"merge_by_unionid,omitempty"`
 	// DeviceGrant offers the device authorization grant (RFC 8628) to the clients that have its grant type.
 	DeviceGrant bool `json:"device_grant,omitempty"`
+	// PasskeyForNewBrowser requires a passkey, from users who have one, to sign in with a browser that they have not signed in with.
+	PasskeyForNewBrowser bool `json:"passkey_for_new_browser,omitempty"`
 	// TwoFactor says whether users may, or must, sign in to browsers by a passkey, or by a password and TOTP.
 	TwoFactor TwoFactor `json:"two_factor,omitempty"`
 	// DeletionDelay is the time in seconds between the request for a deletion and the deletion of a user; 0 is 15 days.

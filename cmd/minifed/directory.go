@@ -180,6 +180,7 @@ func (d *operatorEnv) showDirectory(view directoryView) error {
 			{Name: "scan", Value: scanText(view.Scan, view.ScanLinkRule)},
 			{Name: "self_registration", Value: yes(view.Policy.SelfRegistration)},
 			{Name: "two_factor", Value: string(view.TwoFactor())},
+			{Name: "passkey_for_new_browser", Value: yes(view.Policy.PasskeyForNewBrowser)},
 			{Name: "attach_by_phone", Value: yes(view.Policy.AttachByPhone)},
 			{Name: "phone_fresh", Value: setting.SecondsText(view.Policy.PhoneFresh)},
 			{Name: "deletion_delay", Value: setting.SecondsText(view.Policy.DeletionDelay)},

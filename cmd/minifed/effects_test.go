@@ -93,7 +93,8 @@ func flagEffects() map[string]settingEffect {
 		"directory --verification-file":     {"server/verification.go", "VerificationFiles"},
 		"directory --claim":                 {"storage/claim_mapping.go", "m.Source"},
 		"directory --access-token-lifetime": {"storage/oauth2/lifetimes.go", "AccessToken"}, "directory --id-token-lifetime": {"storage/oauth2/lifetimes.go", "IDToken"},
-		"directory --refresh-idle-lifetime": {"storage/oauth2/lifetimes.go", "RefreshIdle"}, "directory --refresh-absolute-lifetime": {"storage/oauth2/lifetimes.go", "RefreshAbsolute"},
+		"directory --passkey-for-new-browser": {"server/account/sign_in.go", "Policy.PasskeyForNewBrowser"},
+		"directory --refresh-idle-lifetime":   {"storage/oauth2/lifetimes.go", "RefreshIdle"}, "directory --refresh-absolute-lifetime": {"storage/oauth2/lifetimes.go", "RefreshAbsolute"},
 		"directory --session-idle-lifetime": {"server/authorize/session.go", ").SessionIdle"}, "directory --session-absolute-lifetime": {"server/authorize/session.go", ").SessionAbsolute"},
 		"directory --code-lifetime": {"storage/oauth2/lifetimes.go", "Code"},
 	}

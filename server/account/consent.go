@@ -178,7 +178,7 @@ func scopesInOrder(scopes []string) []string {
 
 // explainedScopes are the scopes with a text.
 func explainedScopes() []string {
-	return []string{endpoint.ScopeOpenID, endpoint.ScopeProfile, endpoint.ScopeEmail, endpoint.ScopePhone, endpoint.ScopeAddress, endpoint.ScopeOfflineAccess, endpoint.ScopeLink}
+	return []string{endpoint.ScopeOpenID, endpoint.ScopeProfile, endpoint.ScopeEmail, endpoint.ScopePhone, endpoint.ScopeAddress, endpoint.ScopeOfflineAccess, endpoint.ScopeAccount, endpoint.ScopeLink}
 }
 
 func explainScope(directory storage.Directory, scope string) shownScope {

@@ -76,7 +76,7 @@ func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request) error {
 		return e.chooseAccount(w, r, p, current)
 	}
 	if current != nil && p != nil && p.Step == authorize.StepLogin && !other {
-		settled, err := e.Authorize.IsSignedIn(r.Request, p, current)
+		settled, err := e.Authorize.IsSignedIn(r, p, current)
 		if err != nil {
 			return err
 		}
@@ -243,6 +243,10 @@ func loginProblem(err error) (*grants.Error, page.Message) {
 		problem := endpoint.NewError(fosite.ErrAccessDenied, "The directory requires two factors, and the user's second factor is a passkey.")
 		problem.Protocol.CodeField, problem.Reason = http.StatusBadRequest, reasonPasskeyNeeded
 		return problem, page.Text("login.passkey_needed")
+	case errors.Is(err, errBrowserUnseen):
+		problem := endpoint.NewError(fosite.ErrAccessDenied, "The directory requires a passkey for a browser that is new to the user.")
+		problem.Protocol.CodeField, problem.Reason = http.StatusBadRequest, reasonPasskeyNeeded
+		return problem, page.Text("login.browser_unseen")
 	case errors.Is(err, identity.ErrUserDisabled):
 		return grants.UserDisabled(), page.Text("login.disabled")
 	case errors.Is(err, identity.ErrDeletionPending):

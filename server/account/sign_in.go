@@ -38,8 +38,12 @@ const (
 	unfinishedLife    = 30 * time.Minute
 )
 
-// errPasskeyNeeded means that the directory requires two factors, and that the only second factor of the user is a passkey.
-var errPasskeyNeeded = errors.New("account: the user has to sign in with a passkey")
+var (
+	// errPasskeyNeeded means that two factors are required, and that the only second factor of the user is a passkey.
+	errPasskeyNeeded = errors.New("account: the user has to sign in with a passkey")
+	// errBrowserUnseen means that the directory requires a passkey, because the user has not signed in with this browser yet.
+	errBrowserUnseen = errors.New("account: the user has to sign in with a passkey to a new browser")
+)
 
 // Unfinished is a sign-in that misses a factor.
 type Unfinished struct {
@@ -77,7 +81,7 @@ func (s *SignIns) Complete(w http.ResponseWriter, r *endpoint.Request, p *author
 
 func (s *SignIns) complete(w http.ResponseWriter, r *endpoint.Request, done *Unfinished) error {
 	p := done.Pending
-	next, err := s.missing(r, done.User, done.How)
+	next, err := s.missing(r, done)
 	if err != nil {
 		return err
 	}
@@ -103,24 +107,39 @@ func (s *SignIns) complete(w http.ResponseWriter, r *endpoint.Request, done *Unf
 }
 
 // missing returns the page for the factor that a sign-in misses, or an empty string.
-func (s *SignIns) missing(r *endpoint.Request, user storage.User, how authorize.Authentication) (string, error) {
-	policy := r.Issuer.Directory.TwoFactor()
-	if policy == storage.TwoFactorOff || how.ACR == authorize.ACRTwoFactors {
-		return "", nil
+func (s *SignIns) missing(r *endpoint.Request, done *Unfinished) (string, error) {
+	directory := r.Issuer.Directory
+	policy := directory.TwoFactor()
+	unseen, err := s.needsPasskey(r, done)
+	if err != nil || policy == storage.TwoFactorOff || done.How.ACR == authorize.ACRTwoFactors && !unseen {
+		return "", err
 	}
-	methods, err := s.Users.Methods(r.Context(), user)
-	switch {
+	methods, err := s.Users.Methods(r.Context(), done.User)
+	switch asked := done.Pending != nil && done.Pending.Request.WantsTwoFactors(); {
 	case err != nil:
 		return "", err
+	case unseen && len(methods.Passkeys) > 0:
+		return "", errBrowserUnseen
+	case done.How.ACR == authorize.ACRTwoFactors:
+		return "", nil
 	case methods.TOTP != nil:
 		return CodePath, nil
-	case policy != storage.TwoFactorRequired:
-		return "", nil
-	case len(methods.Passkeys) > 0:
+	case len(methods.Passkeys) > 0 && (policy == storage.TwoFactorRequired || asked):
 		return "", errPasskeyNeeded
-	default:
+	case policy == storage.TwoFactorRequired:
 		return SetupPath, nil
+	default:
+		return "", nil
 	}
+}
+
+// needsPasskey reports whether the directory requires a passkey, for users who have one, because the browser is new to the user.
+func (s *SignIns) needsPasskey(r *endpoint.Request, done *Unfinished) (bool, error) {
+	if !r.Issuer.Directory.Policy.PasskeyForNewBrowser || done.How.ByPasskey() {
+		return false, nil
+	}
+	known, err := s.Devices.read(r)
+	return err == nil && !known.knows(done.User.ID), err
 }
 
 // suspend redirects to the page for the missing factor.

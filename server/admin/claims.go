@@ -45,7 +45,7 @@ func checkClaim(mapping storage.ClaimMapping) error {
 	if err := checkScope(mapping.Scope); err != nil {
 		return errors.New("has a scope that " + err.Error())
 	}
-	if slices.Contains([]string{"openid", "offline_access", ScopeLink}, mapping.Scope) {
+	if slices.Contains([]string{"openid", "offline_access", ScopeAccount, ScopeLink}, mapping.Scope) {
 		return errors.New("must not release " + mapping.Claim + " with " + mapping.Scope + ": choose profile or a scope of your own")
 	}
 	return checkSource(mapping)

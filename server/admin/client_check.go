@@ -161,12 +161,15 @@ func (p *problems) checkScopes(client storage.Client) {
 		if !slices.Contains(client.Scopes, scope) {
 			return errors.New("is not among scopes")
 		}
-		if scope == ScopeLink {
+		if scope == ScopeLink || scope == ScopeAccount {
 			return errors.New("is never granted unasked")
 		}
 		return nil
 	})
 	p.each("resources", client.Resources, storage.MaxClientResources, checkIdentifier)
+	if client.Kind == storage.ClientService && slices.Contains(client.Scopes, ScopeAccount) {
+		p.add("scopes", "%s means nothing to a %s client, which has no users", ScopeAccount, client.Kind)
+	}
 	p.each("audiences", client.Audiences, maxURIs, checkAudience)
 	p.each("default_audience", client.DefaultAudience, maxURIs, func(audience string) error {
 		if !slices.Contains(client.Audiences, audience) && !slices.Contains(client.Resources, audience) {

@@ -9,6 +9,9 @@ import (
 // ScopeLink is the scope of access tokens that may add a way to sign in to their user's account.
 const ScopeLink = "urn:minifed:link"
 
+// ScopeAccount is the scope of access tokens that may show and change the account of their user.
+const ScopeAccount = "urn:minifed:account"
+
 // LinkingGivesAway says what a client's backend can do with ScopeLink, for the operator who is asked to allow it.
 const LinkingGivesAway = "within five minutes of a user's sign-in, the backend can set the first password of that user, " +
 	"and attach any WeChat user of its choice to that user's account in this directory"

@@ -40,6 +40,9 @@ func (p *problems) checkSignInMethods(directory storage.Directory) {
 	if slices.Contains(methods, storage.SignInPasskey) && directory.TwoFactor() == storage.TwoFactorOff {
 		p.add(member, "passkey needs policy.two_factor optional or required")
 	}
+	if directory.Policy.PasskeyForNewBrowser && (directory.TwoFactor() == storage.TwoFactorOff || !directory.HasSignInMethod(storage.SignInPasskey)) {
+		p.add("policy.passkey_for_new_browser", "needs policy.two_factor optional or required, and passkey in sign_in_methods")
+	}
 	for i, method := range methods {
 		if slices.Contains(methods[:i], method) {
 			p.add(member, "%q is listed twice", method)

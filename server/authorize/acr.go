@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/ory/fosite"
 
@@ -25,14 +26,39 @@ func ACRValues(directory storage.Directory) []string {
 	return []string{ACRSingleFactor, ACRTwoFactors}
 }
 
-// meetsACR reports whether a class meets one of the essential ones, or there are none (OpenID Connect Core §5.5.1.1).
-func meetsACR(essential []string, acr string) bool {
-	return len(essential) == 0 || slices.Contains(essential, returnedACR(essential, acr))
+// acr returns the classes of which the request asks for one: the essential ones, else those of acr_values, which are voluntary (OpenID
+// Connect Core §3.1.2.1).
+func (a *Request) acr() []string {
+	if len(a.claims.ACR) > 0 {
+		return a.claims.ACR
+	}
+	return strings.Fields(a.form.Get("acr_values"))
 }
 
-// returnedACR returns the class for the client: one of the essential ones where the session meets one.
-func returnedACR(essential []string, acr string) string {
-	if acr == ACRTwoFactors && !slices.Contains(essential, acr) && slices.Contains(essential, ACRSingleFactor) {
+// WantsTwoFactors reports whether the request asks for a sign-in with two factors, and not for one with a single one.
+func (a *Request) WantsTwoFactors() bool {
+	return !meetsACR(a.acr(), ACRSingleFactor) && meetsACR(a.acr(), ACRTwoFactors)
+}
+
+// stepsUp reports whether a session does not have what acr_values asks for, and a new sign-in could (RFC 9470 §5). A request without
+// pages continues: its client finds the class in the tokens.
+func (a *Request) stepsUp(session storage.Session, directory storage.Directory) bool {
+	return !a.silent() && !meetsACR(a.acr(), session.ACR) && canMeetACR(a.acr(), directory)
+}
+
+// canMeetACR reports whether a sign-in to a directory can meet one of the classes.
+func canMeetACR(requested []string, directory storage.Directory) bool {
+	return slices.ContainsFunc(ACRValues(directory), func(acr string) bool { return meetsACR(requested, acr) })
+}
+
+// meetsACR reports whether a class meets one of the requested ones, or there are none (OpenID Connect Core §5.5.1.1).
+func meetsACR(requested []string, acr string) bool {
+	return len(requested) == 0 || slices.Contains(requested, returnedACR(requested, acr))
+}
+
+// returnedACR returns the class for the client: one of the requested ones where the session meets one.
+func returnedACR(requested []string, acr string) string {
+	if acr == ACRTwoFactors && !slices.Contains(requested, acr) && slices.Contains(requested, ACRSingleFactor) {
 		return ACRSingleFactor
 	}
 	return acr

@@ -167,7 +167,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *R
 		return deniedByUser()
 	}
 	// 1. Check that the requested sign-in is possible.
-	if !slices.ContainsFunc(ACRValues(r.Issuer.Directory), func(acr string) bool { return meetsACR(request.claims.ACR, acr) }) {
+	if !canMeetACR(request.claims.ACR, r.Issuer.Directory) {
 		return unmetACR()
 	}
 	// 2. Find the session of the browser.
@@ -182,7 +182,7 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *R
 	if request.asks(promptCreate) && !i.chosenBy(current) {
 		return e.sendToPage(w, r, request, i, stepRegister, nil)
 	}
-	if e.signInNeeded(request, i, current, wrong) {
+	if e.signInNeeded(r.Issuer.Directory, request, i, current, wrong) {
 		return e.sendToPage(w, r, request, i, StepLogin, nil)
 	}
 	if wrong != nil {
@@ -204,13 +204,13 @@ func (e *Endpoint) decide(w http.ResponseWriter, r *endpoint.Request, request *R
 }
 
 // signInNeeded reports whether the user has to sign in before the request can continue. wrong is the error of wrongSignIn.
-func (e *Endpoint) signInNeeded(request *Request, i *Interaction, current *CurrentSession, wrong error) bool {
+func (e *Endpoint) signInNeeded(directory storage.Directory, request *Request, i *Interaction, current *CurrentSession, wrong error) bool {
 	switch {
 	case current == nil:
 		return true
 	case i.signedInNow(current.Record):
 		return e.tooOld(request, current) && *request.maxAge > 0
-	case request.asks(promptLogin), wrong != nil:
+	case request.asks(promptLogin), wrong != nil, request.stepsUp(current.Record, directory):
 		return true
 	default:
 		return e.tooOld(request, current)
@@ -218,9 +218,9 @@ func (e *Endpoint) signInNeeded(request *Request, i *Interaction, current *Curre
 }
 
 // IsSignedIn reports whether a request that waited for a sign-in can continue with the current session.
-func (e *Endpoint) IsSignedIn(r *http.Request, p *Pending, current *CurrentSession) (bool, error) {
+func (e *Endpoint) IsSignedIn(r *endpoint.Request, p *Pending, current *CurrentSession) (bool, error) {
 	wrong, err := e.wrongSignIn(r.Context(), p.Request, current)
-	return err == nil && !e.signInNeeded(p.Request, p.Interaction, current, wrong) && wrong == nil, err
+	return err == nil && !e.signInNeeded(r.Issuer.Directory, p.Request, p.Interaction, current, wrong) && wrong == nil, err
 }
 
 // wrongSignIn returns why a session does not meet the request; nil if it does, or without a session.

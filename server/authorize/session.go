@@ -66,6 +66,9 @@ func (a Authentication) method() string {
 	}
 }
 
+// ByPasskey reports whether the user signed in by a passkey.
+func (a Authentication) ByPasskey() bool { return a.method() == MethodPasskey }
+
 // The names of sign-in methods in the audit and the statistics.
 const (
 	MethodPassword = "password"

@@ -21,6 +21,8 @@ const (
 	ScopeOfflineAccess = "offline_access"
 	// ScopeLink lets a client link other identities of the user to the account. It is never granted by default.
 	ScopeLink = oauth2.ScopeLink
+	// ScopeAccount lets a client show and change the account of the user. It is never granted by default.
+	ScopeAccount = oauth2.ScopeAccount
 )
 
 // ScopesSupported lists them for the discovery documents. Clients can register others, for their resource servers.

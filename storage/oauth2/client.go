@@ -128,7 +128,10 @@ func (c *Client) Lifetimes() Lifetimes { return c.lifetimes }
 // ScopeLink is the scope of a token that proves its user to a client which binds accounts. It must be requested explicitly.
 const ScopeLink = "urn:minifed:link"
 
-// DefaultScopes are granted to a request without scope. ScopeLink is never among them.
+// ScopeAccount is the scope of a token that shows and changes the account of its user. It must be requested explicitly.
+const ScopeAccount = "urn:minifed:account"
+
+// DefaultScopes are granted to a request without scope. ScopeLink and ScopeAccount are never among them.
 func (c *Client) DefaultScopes() []string {
 	if c.target != nil {
 		return slices.Clone(c.target.DefaultScopes)
@@ -136,7 +139,7 @@ func (c *Client) DefaultScopes() []string {
 	if len(c.record.DefaultScopes) == 0 && c.record.Kind == storage.ClientMiniapp {
 		return []string{"openid", "profile", "offline_access"}
 	}
-	return slices.DeleteFunc(slices.Clone(c.record.DefaultScopes), func(scope string) bool { return scope == ScopeLink })
+	return slices.DeleteFunc(slices.Clone(c.record.DefaultScopes), func(scope string) bool { return scope == ScopeLink || scope == ScopeAccount })
 }
 
 // DefaultAudience is granted to a request without audience and resource: the registered default, or the issuer.

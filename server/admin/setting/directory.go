@@ -36,6 +36,7 @@ func Directory() []Setting[storage.Directory] {
 		{"scan-link-rule", "scan_link_rule", SignIn, nil, toggle(func(d *r) *bool { return &d.ScanLinkRule })},
 		{"self-registration", "policy.self_registration", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.SelfRegistration })},
 		{"two-factor", "policy.two_factor", SignIn, twoFactors, text(func(d *r) *string { return (*string)(&d.Policy.TwoFactor) })},
+		{"passkey-for-new-browser", "policy.passkey_for_new_browser", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.PasskeyForNewBrowser })},
 		{"attach-by-phone", "policy.attach_by_phone", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.AttachByPhone })},
 		{"phone-fresh", "policy.phone_fresh", SignIn, nil, seconds(func(d *r) *int64 { return &d.Policy.PhoneFresh })},
 		{"merge-by-unionid", "policy.merge_by_unionid", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.MergeByUnionID })},
