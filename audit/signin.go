@@ -101,7 +101,9 @@ func (t *Trail) RecordSignIn(directory string, signIn storage.SignIn) {
 	s := &t.signIns
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.add(pendingSignIn{directory, ActionSignIns, signIn}) {
+	batched := signIn
+	batched.Session, batched.Browser, batched.Country = "", "", ""
+	if !s.add(pendingSignIn{directory, ActionSignIns, batched}) {
 		return
 	}
 	if signIn.User == "" || signIn.Outcome != "" {

@@ -50,6 +50,8 @@ const (
 	ActionRecoveryCodes  = "user.recovery_codes"
 	ActionRecoveryUse    = "user.recovery_use"
 	ActionIdentityRemove = "user.identity_remove"
+	ActionNotMe          = "user.not_me"
+	ActionExport         = "user.export"
 	ActionWithdraw       = "user.withdraw"
 	ActionDetach         = "user.detach"
 	ActionMerge          = "user.merge"

@@ -268,3 +268,13 @@ func (s *Service) checkAnotherWay(ctx context.Context, user storage.User, gone w
 	}
 	return ErrLastMethod
 }
+
+// ReportSignIn records that a user reported a sign-in of another person. The caller ends its session.
+func (s *Service) ReportSignIn(ctx context.Context, user storage.User, actor string) error {
+	return s.record(ctx, actor, ActionNotMe, user, nil)
+}
+
+// RecordExport records that a user's data is exported. The caller exports it.
+func (s *Service) RecordExport(ctx context.Context, user storage.User, actor string) error {
+	return s.record(ctx, actor, ActionExport, user, nil)
+}

@@ -26,7 +26,7 @@ func TestAccount_ShowsStoredData(t *testing.T) {
 	must(ts.identities.LinkPhone(ts.Context(), "default", user.ID, "+8613800138000", ""))(t)
 	b := ts.newFormBrowser()
 	b.signInToAccount("wanda")
-	for _, text := range []string{"Name of wanda", "wanda", "wanda@example.com", "+8613800138000", "Changed on", "this one", "No application has access to your account."} {
+	for _, text := range []string{"Name of wanda", "wanda", "wanda@example.com", "+8613800138000", "Changed on", "this one", "Recent sign-ins", "Linked: 3"} {
 		if !strings.Contains(textOf(b.document()), text) {
 			t.Errorf("no %q at the account", text)
 		}
@@ -47,12 +47,12 @@ func TestIssuerURL_RedirectsBrowserToAccount(t *testing.T) {
 
 func TestAccount_RequiresSignIn(t *testing.T) {
 	ts := newPageTestServer(t)
-	for _, path := range []string{"/account", "/account/profile", "/account/username", "/account/password", "/account/email", "/account/email/confirm?proof=x"} {
+	for _, path := range []string{"/account", "/account/profile", "/account/username", "/account/password", "/account/email", "/account/email/confirm?proof=x", "/account/apps", "/account/identities", "/account/sign-ins", "/account/export"} {
 		b := ts.newFormBrowser()
 		b.get(ts.url + path)
 		b.wantAt(t, "/login", http.StatusOK, "Sign in")
 	}
-	for _, path := range []string{"/account/sessions", "/account/apps", "/account/sign-out", "/account/sign-out-everywhere"} {
+	for _, path := range []string{"/account/sessions", "/account/sign-out", "/account/sign-out-everywhere"} {
 		b := ts.newFormBrowser()
 		if p := b.get(ts.url + path); p.status != http.StatusMethodNotAllowed {
 			t.Errorf("GET %s: %d", path, p.status)
@@ -342,7 +342,9 @@ func TestAccount_UserEndsSessions(t *testing.T) {
 	phone.signInToAccount("wanda")
 	b := ts.newFormBrowser()
 	b.signInToAccount("wanda")
-	forms := findElements(b.document(), func(n *html.Node) bool { return n.Data == "form" && attribute(n, "action") == "/account/sessions" })
+	forms := findElements(b.document(), func(n *html.Node) bool {
+		return n.Data == "form" && attribute(n, "action") == "/account/sessions" && attribute(n, "id") == ""
+	})
 	if len(forms) != 1 {
 		t.Fatalf("%d other sessions", len(forms))
 	}
@@ -393,16 +395,19 @@ func TestAccount_UserRemovesApplication(t *testing.T) {
 	b.signInAs("wanda")
 	b.press("consent-form", "allow")
 	tokens := ts.redeem("shop", b.code(), "redirect_uri", shopRedirect)
-	b.get(ts.url + "/account")
+	b.get(ts.url + "/account/apps")
 	for _, text := range []string{"Tea & Co", "Know who you are · See your profile · Keep this access while you are away"} {
 		if !strings.Contains(textOf(b.document()), text) {
 			t.Errorf("no %q", text)
 		}
 	}
+	b.get(ts.url + "/account")
 	_, form := b.readForm("sign-out-form", "sign-out")
 	form.Set("client", "shop")
 	b.post(ts.url+"/account/apps", form, true)
 	b.wantAt(t, "/account", http.StatusOK, "That application has no access any more.")
+	b.get(ts.url + "/account/apps")
+	b.wantAt(t, "/account/apps", http.StatusOK, "No application has access to your account.")
 	if strings.Contains(textOf(b.document()), "Tea & Co") {
 		t.Error("the application is still there")
 	}

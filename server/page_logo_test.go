@@ -91,7 +91,7 @@ func TestConsentPage_ShowsClientLogo(t *testing.T) {
 	}
 	b.openAuthorize("scope", "openid profile")
 	b.press("consent-form", "allow")
-	b.get(ts.url + "/account")
+	b.get(ts.url + "/account/apps")
 	if src := attribute(findElements(b.document(), func(n *html.Node) bool { return n.Data == "img" })[0], "src"); src != address {
 		t.Errorf("the account shows %q", src)
 	}

@@ -50,7 +50,7 @@ func (ts *pageTestServer) everyPage(locale string, see func(name string, p *page
 	other := ts.newFormBrowser()
 	other.get(at("/login"))
 	other.signInAs(name)
-	for _, path := range []string{"", "/profile", "/username", "/password", "/email"} {
+	for _, path := range []string{"", "/profile", "/username", "/password", "/email", "/apps", "/identities", "/sign-ins", "/export"} {
 		see("/account"+path, b.get(at("/account"+path)))
 	}
 	b.get(at("/account/profile"))

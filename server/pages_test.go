@@ -115,9 +115,14 @@ func (ts *pageTestServer) editDirectory(edit func(*storage.Directory)) {
 	ts.clock.Advance(6 * time.Second)
 }
 
-// mailTo returns the messages that were sent to an address so far, without those about new browsers.
+// mailTo returns the messages that were sent to an address so far, without those about new browsers: see noticesTo.
 func (ts *pageTestServer) mailTo(to string) []mail.Message {
-	return slices.DeleteFunc(ts.allMailTo(to), func(message mail.Message) bool { return strings.HasPrefix(message.Subject, "A new browser") })
+	return slices.DeleteFunc(ts.allMailTo(to), isNewBrowser)
+}
+
+// noticesTo returns the messages about new browsers that were sent to an address.
+func (ts *pageTestServer) noticesTo(to string) []mail.Message {
+	return slices.DeleteFunc(ts.allMailTo(to), func(message mail.Message) bool { return !isNewBrowser(message) })
 }
 
 func (ts *pageTestServer) allMailTo(to string) []mail.Message {
@@ -125,6 +130,10 @@ func (ts *pageTestServer) allMailTo(to string) []mail.Message {
 	ts.mailbox.mu.Lock()
 	defer ts.mailbox.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(ts.mailbox.mails), func(message mail.Message) bool { return message.To != to })
+}
+
+func isNewBrowser(message mail.Message) bool {
+	return strings.HasPrefix(message.Subject, "A new browser")
 }
 
 // linkIn returns the link in a message.

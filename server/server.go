@@ -83,6 +83,9 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&account.EndSessions{Account: d.account},
 		&account.Deletion{Account: d.account},
 		&account.Restore{Account: d.account},
+		&account.Identities{Account: d.account},
+		&account.RecentSignIns{Account: d.account},
+		&account.Export{Account: d.account},
 
 		// The other sign-in methods.
 		&account.Setup{Account: d.account},

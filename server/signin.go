@@ -33,6 +33,7 @@ func (s *Server) recordSignIn(c *endpoint.Request) {
 	from, requestID := c.AuditOrigin()
 	s.config.Audit.RecordSignIn(c.Issuer.Directory.ID, storage.SignIn{
 		At: c.Started, User: c.SignIn.User, Client: c.ClientID, Method: c.SignIn.Method, Outcome: outcome, From: from, RequestID: requestID,
+		Session: c.SignIn.Session, Browser: c.SignIn.Browser, Country: c.Country,
 	})
 }
 

@@ -82,6 +82,12 @@ type SignIn struct {
 	Outcome   string `json:"o,omitempty"`
 	From      string `json:"f,omitempty"`
 	RequestID string `json:"r,omitempty"`
+	// Session is the ID of the browser session, or the claim "sid" of the grant, that the sign-in began. Session, Browser and Country
+	// are only in a user's own list.
+	Session string `json:"s,omitempty"`
+	Browser string `json:"b,omitempty"`
+	// Country is an ISO 3166-1 code, where a trusted proxy sends it.
+	Country string `json:"l,omitempty"`
 }
 
 // MaxUserSignIns is the number of sign-ins in a user's record.

@@ -59,6 +59,9 @@ type Grant struct {
 	AuthTime    time.Time `json:"auth_time,omitzero"`
 	AMR         []string  `json:"amr,omitempty"`
 	ACR         string    `json:"acr,omitempty"`
+	// BackendInitiated means that the backend of a client could create the grant without its user: see Session. Such a grant is no
+	// recent sign-in.
+	BackendInitiated bool `json:"backend_initiated,omitempty"`
 	// Claims is the OpenID Connect "claims" request parameter.
 	Claims json.RawMessage `json:"claims,omitempty"`
 

@@ -23,6 +23,9 @@ type Session struct {
 	Client string `json:"client,omitempty"`
 	// Browser is a short label for the session list, derived from the User-Agent.
 	Browser string `json:"browser,omitempty"`
+	// From and Country are the client address and its ISO 3166-1 code at the last sign-in, for the session list.
+	From    string `json:"from,omitempty"`
+	Country string `json:"country,omitempty"`
 	// Clients are the clients that get a logout token when the session ends, by Client.Instance, with the time of the first code
 	// or token that they got; at most 128. After the end, a notified client is removed.
 	Clients map[string]time.Time `json:"clients,omitempty"`

@@ -15,6 +15,7 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/page"
 	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
@@ -30,6 +31,9 @@ type Account struct {
 	Sealer        endpoint.Sealer
 	Engine        storage.Engine
 	Clients       oauth2.Clients
+	Store         *oauth2.Store
+	Subjects      token.Subjects
+	Connections   *endpoint.Connections
 	Now           func() time.Time
 }
 

@@ -14,8 +14,68 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// Apps is POST /account/apps: it revokes the consent and the grants of an application.
+// Apps is /account/apps, the list of applications with what they may do. A POST request revokes the consent and the grants of one.
 type Apps struct{ *Account }
+
+const appsPath = endpoint.AccountPath + "/apps"
+
+// Application is an application with a consent or a grant of the user.
+type Application struct {
+	ID       string             `json:"id"`
+	ClientID string             `json:"client_id"`
+	Name     string             `json:"name"`
+	Scopes   []ApplicationScope `json:"scopes"`
+	Since    time.Time          `json:"since,omitzero"`
+}
+
+// ApplicationScope is a scope of an application, with its text for the user.
+type ApplicationScope struct {
+	Scope string `json:"scope"`
+	Text  string `json:"text"`
+}
+
+// Applications returns the applications of a user. The texts are in the language of the request.
+func (a *Account) Applications(r *endpoint.Request, user storage.User) ([]Application, error) {
+	apps, err := a.shownApps(r, user)
+	if err != nil {
+		return nil, err
+	}
+	locale := a.Pages.Locales.Choose(r.Request, nil)
+	shown := make([]Application, 0, len(apps))
+	for _, app := range apps {
+		view := Application{ID: applicationID(app.Client), ClientID: app.Client, Name: app.Name, Scopes: []ApplicationScope{}, Since: app.Since}
+		for _, scope := range app.Scopes {
+			text, err := locale.Say(scope.Title)
+			if err != nil {
+				return nil, err
+			}
+			view.Scopes = append(view.Scopes, ApplicationScope{scope.Name, text})
+		}
+		shown = append(shown, view)
+	}
+	return shown, nil
+}
+
+// applicationID is the name of an application in a URL, which the ID of a client may not fit in.
+func applicationID(client string) string { return storage.Digest("application", client)[:22] }
+
+// RemoveApplication revokes the consent and the grants of an application, and notifies the user. It returns storage.ErrNotFound for an
+// application that has neither.
+func (a *Account) RemoveApplication(r *endpoint.Request, user storage.User, id string) error {
+	// An ID without a grant or consent would only lengthen the list of removed clients.
+	apps, err := a.shownApps(r, user)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(apps, func(app shownApp) bool { return applicationID(app.Client) == id })
+	if i < 0 {
+		return storage.ErrNotFound
+	}
+	if err := a.Users.RemoveClient(r.Context(), user.Directory, user.ID, apps[i].Client, identity.Self(user.ID)); err != nil {
+		return err
+	}
+	return a.Notifications.Notify(r.Context(), r, user, "mail.app_removed")
+}
 
 // shownApp is an application with a consent or a grant of the user.
 type shownApp struct {
@@ -29,7 +89,23 @@ type shownApp struct {
 
 // Mount implements endpoint.Endpoint.
 func (e *Apps) Mount(t *endpoint.RouteTable) {
-	e.page(t, "account_app_remove", endpoint.AccountPath+"/apps", e.remove, http.MethodPost)
+	e.page(t, "account_apps", appsPath, e.serve, http.MethodGet, http.MethodPost)
+}
+
+// appsData is what the list shows.
+type appsData struct{ Apps []shownApp }
+
+func (e *Apps) serve(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
+	if r.Method == http.MethodPost {
+		return e.remove(w, r, current)
+	}
+	apps, err := e.shownApps(r, current.User)
+	if err != nil {
+		return err
+	}
+	return e.Pages.Render(w, r, page.Page{
+		Template: "apps", Title: page.Text("account.apps"), Wide: true, Zoneinfo: current.User.Profile.Zoneinfo, Data: appsData{apps},
+	})
 }
 
 func (e *Apps) remove(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
@@ -37,20 +113,8 @@ func (e *Apps) remove(w http.ResponseWriter, r *endpoint.Request, current *autho
 	if err != nil {
 		return err
 	}
-	client := form.Get("client")
-	if client == "" || len(client) > endpoint.MaxClientID {
-		return page.Redirect(w, r, endpoint.AccountPath)
-	}
-	// An ID without a grant or consent would only lengthen the list of removed clients.
-	apps, err := e.shownApps(r, current.User)
-	if err != nil {
+	if err := e.RemoveApplication(r, current.User, applicationID(form.Get("client"))); err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
-	}
-	if slices.ContainsFunc(apps, func(app shownApp) bool { return app.Client == client }) {
-		user := current.User
-		if err := e.Users.RemoveClient(r.Context(), user.Directory, user.ID, client, identity.Self(user.ID)); err != nil {
-			return err
-		}
 	}
 	return e.RedirectDone(w, r, "app")
 }

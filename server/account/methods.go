@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/ory/fosite"
 
@@ -38,6 +39,60 @@ func PasskeysWork(r *endpoint.Request) bool {
 	}
 	_, notAddress := netip.ParseAddr(u.Hostname())
 	return notAddress != nil
+}
+
+// Method is a sign-in method that a user has set up. Type is password, passkey or totp.
+type Method struct {
+	ID        string    `json:"id"`
+	Type      string    `json:"type"`
+	Name      string    `json:"name,omitempty"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
+	UsedAt    time.Time `json:"used_at,omitzero"`
+}
+
+// The types of methods, which are also the IDs of a password and an authenticator app.
+const (
+	TypePassword = "password"
+	TypePasskey  = "passkey"
+	TypeTOTP     = "totp"
+)
+
+// MethodsOf returns the methods that a user has set up.
+func (a *Account) MethodsOf(r *endpoint.Request, user storage.User) ([]Method, error) {
+	shown := []Method{}
+	if user.Password != "" {
+		shown = append(shown, Method{ID: TypePassword, Type: TypePassword, CreatedAt: user.PasswordChangedAt})
+	}
+	methods, err := a.Users.Methods(r.Context(), user)
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range methods.Passkeys {
+		passkey := entry.Record
+		shown = append(shown, Method{ID: passkey.ID(), Type: TypePasskey, Name: passkey.Name, CreatedAt: passkey.CreatedAt, UsedAt: passkey.UsedAt})
+	}
+	if methods.TOTP != nil {
+		shown = append(shown, Method{ID: TypeTOTP, Type: TypeTOTP, CreatedAt: methods.TOTP.Record.CreatedAt, UsedAt: methods.TOTP.Record.UsedAt})
+	}
+	return shown, nil
+}
+
+// RemoveMethodOf removes a passkey or the authenticator app of a user, by its ID, and notifies the user. It returns the errors of package
+// identity.
+func (a *Account) RemoveMethodOf(r *endpoint.Request, user storage.User, id string) error {
+	letter, err := "mail.passkey_removed", error(nil)
+	switch id {
+	case TypePassword:
+		return identity.ErrUnknownMethod // A password is replaced, not removed.
+	case TypeTOTP:
+		letter, err = "mail.totp_removed", a.Users.RemoveTOTP(r.Context(), user, a.removal(r, user))
+	default:
+		err = a.Users.RemovePasskey(r.Context(), user, id, a.removal(r, user))
+	}
+	if err != nil {
+		return err
+	}
+	return a.Notifications.Notify(r.Context(), r, user, letter)
 }
 
 // methodRows are the rows of the account page about passkeys and the authenticator app.

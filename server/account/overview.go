@@ -12,7 +12,7 @@ import (
 
 // doneTexts are the changes that the account page can show.
 func doneTexts() []string {
-	return []string{"profile", "username", "password", "email", "session", "app", "passkey", "passkey_delayed", "first_password", "password_delayed", "passkey_removed", "totp_removed"}
+	return []string{"profile", "username", "password", "email", "session", "sessions", "identity", "app", "passkey", "passkey_delayed", "first_password", "password_delayed", "passkey_removed", "totp_removed"}
 }
 
 // Overview is /account, the page that links to all others.
@@ -24,9 +24,18 @@ type accountData struct {
 	Person          page.UserView
 	Profile, SignIn []accountRow
 	Sessions        []shownSession
-	Apps            []shownApp
 	// Deletable means that the user can delete the account.
 	Deletable bool
+	// Others means that there are other sessions than this one.
+	Others bool
+	// More are the other pages of the account.
+	More []accountRow
+}
+
+// shownSession is a session with the text of its method.
+type shownSession struct {
+	Session
+	How page.Message
 }
 
 // accountRow is a label and a value of the account.
@@ -57,11 +66,7 @@ func (e *Overview) Mount(t *endpoint.RouteTable) {
 
 func (e *Overview) serve(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
 	user := current.User
-	sessions, err := e.shownSessions(r, current)
-	if err != nil {
-		return err
-	}
-	apps, err := e.shownApps(r, user)
+	sessions, err := e.ActiveSessions(r, user, current.Record.ID)
 	if err != nil {
 		return err
 	}
@@ -78,8 +83,12 @@ func (e *Overview) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 		signIn = slices.Insert(signIn, 2, methodRows(r, methods)...) // After the password.
 	}
 	data := accountData{
-		Person: page.ViewUser(user), Profile: profileRows(user.Profile), SignIn: signIn, Sessions: sessions, Apps: apps,
 		Deletable: r.Issuer.Directory.ID != storage.OperatorsDirectory,
+		Person:    page.ViewUser(user), Profile: profileRows(user.Profile), SignIn: signIn, Others: len(sessions) > 1,
+		More: e.moreRows(),
+	}
+	for _, session := range sessions {
+		data.Sessions = append(data.Sessions, shownSession{session, methodText(session.Method)})
 	}
 	if what := r.URL.Query().Get(doneParameter); slices.Contains(doneTexts(), what) {
 		data.Done = page.Text("done." + what)
@@ -121,13 +130,30 @@ func (e *Overview) signInRows(user storage.User, links []*storage.Entry[storage.
 	if user.Phone != "" {
 		rows = append(rows, accountRow{Label: page.Text("field.phone"), Value: user.Phone})
 	}
-	apps := slices.DeleteFunc(links, func(link *storage.Entry[storage.Identity]) bool {
+	apps := slices.DeleteFunc(slices.Clone(links), func(link *storage.Entry[storage.Identity]) bool {
 		return link.Record.Type != storage.IdentityOpenID
 	})
 	if len(apps) > 0 {
 		rows = append(rows, accountRow{Label: page.Text("field.wechat"), Note: page.Text("account.wechat", len(apps))})
 	}
+	if len(links) > 0 {
+		rows = append(rows, accountRow{
+			Label: page.Text("identities.title"), Note: page.Text("account.identities", len(links)),
+			Edit: &rowLink{page.Link{Text: page.Text("account.show"), Path: identitiesPath}, page.Text("account.show.identities")},
+		})
+	}
 	return rows
+}
+
+// moreRows link to the pages that have a list of their own.
+func (*Overview) moreRows() []accountRow {
+	row := func(what, path string) accountRow {
+		return accountRow{
+			Label: page.Text("account.more." + what), Note: page.Text("account.more." + what + ".note"),
+			Edit: &rowLink{page.Link{Text: page.Text("account.show"), Path: path}, page.Text("account.show." + what)},
+		}
+	}
+	return []accountRow{row("sign_ins", signInsPath), row("apps", appsPath), row("export", exportPath)}
 }
 
 // notSet returns a value to show, or the text for an empty one.

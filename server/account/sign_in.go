@@ -108,8 +108,7 @@ func (s *SignIns) complete(w http.ResponseWriter, r *endpoint.Request, done *Unf
 
 // missing returns the page for the factor that a sign-in misses, or an empty string.
 func (s *SignIns) missing(r *endpoint.Request, done *Unfinished) (string, error) {
-	directory := r.Issuer.Directory
-	policy := directory.TwoFactor()
+	policy := r.Issuer.Directory.TwoFactor()
 	unseen, err := s.needsPasskey(r, done)
 	if err != nil || policy == storage.TwoFactorOff || done.How.ACR == authorize.ACRTwoFactors && !unseen {
 		return "", err
@@ -184,7 +183,7 @@ func (s *SignIns) Finish(w http.ResponseWriter, r *endpoint.Request, done *Unfin
 	if err != nil {
 		return "", err
 	}
-	if err := s.notifySignIn(r, done, signed.Record.Browser, isNew); err != nil {
+	if err := s.notifySignIn(r, done, signed.Record, isNew); err != nil {
 		return "", err
 	}
 	if done.Pending == nil {

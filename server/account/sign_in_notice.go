@@ -10,12 +10,12 @@ import (
 )
 
 // notifySignIn notifies a user of a sign-in by scan or link, and of any sign-in with a browser that is new to the user.
-func (s *SignIns) notifySignIn(r *endpoint.Request, done *Unfinished, browser string, isNew bool) error {
+func (s *SignIns) notifySignIn(r *endpoint.Request, done *Unfinished, session storage.Session, isNew bool) error {
 	switch {
 	case slices.Contains(done.How.AMR, authorize.AMRScan), slices.Contains(done.How.AMR, authorize.AMRLink):
-		return s.Notifications.NotifySignIn(r.Context(), r, done.User, "mail.signed_in_scan", browser)
+		return s.notifySession(r, done.User, "mail.signed_in_scan", session)
 	case isNew:
-		return s.Notifications.NotifySignIn(r.Context(), r, done.User, "mail.signed_in", browser)
+		return s.notifySession(r, done.User, "mail.signed_in", session)
 	default:
 		return nil
 	}
@@ -23,10 +23,22 @@ func (s *SignIns) notifySignIn(r *endpoint.Request, done *Unfinished, browser st
 
 // NotifyHandOff notifies a user of a hand-off to a client, with a browser that is new to the user. Such a browser
 // is not one that the user signed in with: it does not protect the account from guesses at other browsers.
-func (s *SignIns) NotifyHandOff(w http.ResponseWriter, r *endpoint.Request, user storage.User, client storage.Client, browser string) error {
+func (s *SignIns) NotifyHandOff(w http.ResponseWriter, r *endpoint.Request, user storage.User, client storage.Client, session storage.Session) error {
 	isNew, err := s.Devices.rememberHandOff(w, r, user.ID, client.Instance())
 	if err != nil || !isNew {
 		return err
 	}
-	return s.Notifications.NotifySignIn(r.Context(), r, user, "mail.signed_in_hand_off", browser)
+	return s.notifySession(r, user, "mail.signed_in_hand_off", session)
+}
+
+// notifySession sends a mail about a session, with the link that ends it.
+func (s *SignIns) notifySession(r *endpoint.Request, user storage.User, key string, session storage.Session) error {
+	if !s.Notifications.CanNotify(user) {
+		return nil
+	}
+	link, err := s.notMeLink(r, session)
+	if err != nil {
+		return err
+	}
+	return s.Notifications.NotifySignIn(r.Context(), r, user, key, session.Browser, link)
 }

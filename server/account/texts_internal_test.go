@@ -22,6 +22,12 @@ func TestLocales_HaveTextsOfScopesActionsAndFields(t *testing.T) {
 	for _, what := range doneTexts() {
 		keys = append(keys, "done."+what)
 	}
+	for _, method := range append(methodTexts(), "other") {
+		keys = append(keys, "method.name."+method)
+	}
+	for _, typ := range identityOrder() {
+		keys = append(keys, "identity."+string(typ))
+	}
 	for _, member := range profileFields() {
 		keys = append(keys, "field."+member.name)
 	}

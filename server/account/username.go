@@ -39,8 +39,7 @@ func (e *Username) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 			if err := e.reauthenticate(r.Request, current, values.Get("current_password")); err != nil {
 				return err
 			}
-			_, err = e.Users.SetUsername(r.Context(), user.Directory, user.ID, values.Get("username"), identity.Self(user.ID))
-			return err
+			return e.ChangeUsername(r, user, values.Get("username"))
 		},
 		changed: func(url.Values) error { return e.RedirectDone(w, r, "username") },
 	})
@@ -59,4 +58,12 @@ func newUsernameField(typed string) page.Field {
 		Name: "username", Label: page.Text("field.username"), Type: "text", Autocomplete: "username", Value: typed, Limit: 64, Plain: true,
 		Hint: page.Text("field.username.hint"),
 	}
+}
+
+// ChangeUsername changes the username of a user, and notifies the user.
+func (a *Account) ChangeUsername(r *endpoint.Request, user storage.User, username string) error {
+	if _, err := a.Users.SetUsername(r.Context(), user.Directory, user.ID, username, identity.Self(user.ID)); err != nil {
+		return err
+	}
+	return a.Notifications.Notify(r.Context(), r, user, "mail.username")
 }

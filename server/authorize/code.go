@@ -49,7 +49,7 @@ func (c Codes) issue(ctx context.Context, a *Request, i *Interaction, current *C
 	draft := storage.Grant{
 		ID: id.ID, SecretGeneration: id.SecretGeneration, User: user.ID, UserEpoch: user.Epoch,
 		ClientEpoch: user.ClientEpoch(a.Client.GetID()), Session: session.ID, SID: sid,
-		AuthTime: session.AuthTime, AMR: session.AMR, ACR: returnedACR(a.acr(), session.ACR), Claims: claims, ExpiresAt: c.storeUntil(a, i),
+		AuthTime: session.AuthTime, AMR: session.AMR, ACR: returnedACR(a.acr(), session.ACR), BackendInitiated: session.BackendInitiated, Claims: claims, ExpiresAt: c.storeUntil(a, i),
 	}
 	scopes := slices.DeleteFunc(slices.Clone(a.scopes), func(scope string) bool { return !slices.Contains(allowed, scope) })
 	draft.AskedScopes = endpoint.Difference(a.asked, scopes)

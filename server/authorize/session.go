@@ -66,6 +66,9 @@ func (a Authentication) method() string {
 	}
 }
 
+// MethodOf returns the name of the sign-in method of a session or a grant.
+func MethodOf(amr []string) string { return Authentication{AMR: amr}.method() }
+
 // ByPasskey reports whether the user signed in by a passkey.
 func (a Authentication) ByPasskey() bool { return a.method() == MethodPasskey }
 
@@ -222,60 +225,58 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *endpoint.Request, user stora
 	}
 	var entry *storage.Entry[storage.Session]
 	if same {
-		entry, err = s.renew(r.Request, issuer, before, how, secret)
+		entry, err = s.renew(r, before, how, secret)
 	}
 	if !same || errors.Is(err, errSessionOver) {
-		entry, err = s.begin(r.Request, issuer, user, how, secret)
+		entry, err = s.begin(r, user, how, secret)
 	}
 	if err != nil {
 		return nil, err
 	}
 	// 3. The cookie.
 	SessionCookie(issuer).Set(w, issuer, entry.Record.ID+"."+secret)
-	r.SignIn = endpoint.SignIn{Method: how.method(), User: user.ID, Done: true}
+	r.SignIn = endpoint.SignIn{Method: how.method(), User: user.ID, Session: entry.Record.ID, Browser: entry.Record.Browser, Done: true}
 	return &CurrentSession{entry, user}, nil
 }
 
 // begin stores a new session.
-func (s *Sessions) begin(
-	r *http.Request, issuer *oauth2.Issuer, user storage.User, how Authentication, secret string,
-) (*storage.Entry[storage.Session], error) {
+func (s *Sessions) begin(r *endpoint.Request, user storage.User, how Authentication, secret string) (*storage.Entry[storage.Session], error) {
 	id, err := endpoint.RandomString(s.Random, SessionIDSize)
 	if err != nil {
 		return nil, err
 	}
 	now := storage.Instant(s.Now())
 	session := storage.Session{
-		Directory: issuer.Directory.ID, ID: id, User: user.ID, UserEpoch: user.Epoch,
-		Browser: BrowserLabel(r.UserAgent()), CreatedAt: now,
+		Directory: r.Issuer.Directory.ID, ID: id, User: user.ID, UserEpoch: user.Epoch, CreatedAt: now,
 	}
-	proven(&session, issuer, how, secret, now)
+	proven(&session, r, how, secret, now)
 	return storage.Insert(r.Context(), s.Engine, session)
 }
 
 // renew replaces the secret of a session. errSessionOver means that the session has ended in the meantime, or that another
 // sign-in has replaced the secret: the cookie of that one stays valid.
 func (s *Sessions) renew(
-	r *http.Request, issuer *oauth2.Issuer, entry *storage.Entry[storage.Session], how Authentication, secret string,
+	r *endpoint.Request, entry *storage.Entry[storage.Session], how Authentication, secret string,
 ) (*storage.Entry[storage.Session], error) {
 	presented := entry.Record.Secret
 	return s.change(r.Context(), entry, func(next *storage.Session) error {
 		if next.Secret != presented {
 			return errSessionOver
 		}
-		next.Browser = BrowserLabel(r.UserAgent())
-		proven(next, issuer, how, secret, storage.Instant(s.Now()))
+		proven(next, r, how, secret, storage.Instant(s.Now()))
 		return nil
 	})
 }
 
 // proven writes a sign-in into a session.
-func proven(session *storage.Session, issuer *oauth2.Issuer, how Authentication, secret string, now time.Time) {
-	session.Secret = secretDigest(issuer, session.ID, secret)
+func proven(session *storage.Session, r *endpoint.Request, how Authentication, secret string, now time.Time) {
+	from, _ := r.AuditOrigin()
+	session.Browser, session.From, session.Country = BrowserLabel(r.UserAgent()), from, r.Country
+	session.Secret = secretDigest(r.Issuer, session.ID, secret)
 	session.AuthTime, session.AMR, session.ACR = storage.Instant(how.Time), how.AMR, how.ACR
 	session.BackendInitiated, session.Client = how.BackendInitiated, how.Client
 	session.SeenAt = now
-	session.ExpiresAt = sessionEnd(*session, issuer)
+	session.ExpiresAt = sessionEnd(*session, r.Issuer)
 }
 
 // sessionEnd returns the time when a session ends even if it is used, counted from the sign-in.

@@ -140,7 +140,7 @@ func (a allowance) allow(r *endpoint.Request, user storage.User, found *oauth2.A
 		return err
 	}
 	r.SignIn = endpoint.SignIn{Method: authorize.MethodDevice, User: user.ID, Done: true}
-	return a.notifications.NotifySignIn(r.Context(), r, user, "mail.device", endpoint.ClientName(client))
+	return a.notifications.NotifySignIn(r.Context(), r, user, "mail.device", endpoint.ClientName(client), endpoint.AccountPath)
 }
 
 // record records the decision before it is stored.

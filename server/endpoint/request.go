@@ -54,6 +54,8 @@ type SignIn struct {
 	Method string
 	// User is the user who signed in, or the known one whose sign-in failed.
 	User string
+	// Session is the ID of the session that began, or the claim "sid" of the grant, and Browser its label.
+	Session, Browser string
 	// Done means that the user signed in.
 	Done bool
 }

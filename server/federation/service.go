@@ -238,12 +238,12 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 	draft.UserEpoch = found.epoch
 	draft.ClientEpoch = found.clientEpoch
 	draft.PhoneError = found.phoneError
-	draft.SID = sessionID(record.Directory, draft.ID)
+	draft.SID, draft.BackendInitiated = sessionID(record.Directory, draft.ID), true
 	if err := f.Store.NewGrant(ctx, draft); err != nil {
 		return grants.Subject{}, err
 	}
 	signIn := &endpoint.FromContext(ctx).SignIn
-	signIn.User, signIn.Done = found.user.ID, true
+	signIn.User, signIn.Session, signIn.Done = found.user.ID, draft.SID, true
 	return subjectOf(draft, found.user.ID), nil
 }
 

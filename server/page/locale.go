@@ -103,3 +103,6 @@ func (t *Locale) Text(key string, parameters ...any) (string, error) {
 	}
 	return fmt.Sprintf(text, parameters...), nil
 }
+
+// Say returns a message in this language. Its parameters must be texts and numbers.
+func (t *Locale) Say(m Message) (string, error) { return t.Text(m.key, m.parameters...) }

@@ -38,8 +38,9 @@ func (l Notifications) NotifyWithLink(ctx context.Context, r *endpoint.Request, 
 	return err
 }
 
-// NotifySignIn sends a mail about a new sign-in, with the browser and the way to the operator. key names the text.
-func (l Notifications) NotifySignIn(ctx context.Context, r *endpoint.Request, user storage.User, key, browser string) error {
+// NotifySignIn sends a mail about a new sign-in, with the browser, the way to the operator and a link to a page of the issuer. key names
+// the text.
+func (l Notifications) NotifySignIn(ctx context.Context, r *endpoint.Request, user storage.User, key, browser, path string) error {
 	if !l.CanNotify(user) {
 		return nil
 	}
@@ -55,7 +56,7 @@ func (l Notifications) NotifySignIn(ctx context.Context, r *endpoint.Request, us
 	if support != "" {
 		support = " (" + support + ")"
 	}
-	message, err := l.Compose(r.Issuer, locale, user, user.Email, key, r.Issuer.URL+endpoint.AccountPath, browser, support)
+	message, err := l.Compose(r.Issuer, locale, user, user.Email, key, r.Issuer.URL+path, browser, support)
 	if err == nil {
 		l.Queue.Send(ctx, r.ID, message)
 	}

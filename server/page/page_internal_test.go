@@ -117,7 +117,7 @@ func usedKeys(t *testing.T) map[string]bool {
 	for _, kind := range failureKinds() {
 		said["failure."+kind], said["failure."+kind+".what"], said["failure."+kind+".next"] = true, true, true
 	}
-	literals := map[string]bool{oauth2.ScopeLink: true}
+	literals := map[string]bool{oauth2.ScopeLink: true, oauth2.ScopeAccount: true}
 	for _, found := range matches(t, `"([a-z_]+)"`, "../*/*.go") {
 		literals[found] = true
 	}
@@ -132,6 +132,14 @@ func usedKeys(t *testing.T) map[string]bool {
 	}
 	for _, what := range []string{"username", "password", "email", "passkey", "totp"} {
 		said["account.change."+what], said["account.set."+what] = true, true
+	}
+	for _, what := range []string{"sign_ins", "apps", "export"} {
+		said["account.more."+what], said["account.more."+what+".note"], said["account.show."+what] = true, true, true
+	}
+	for key := range textsOf(t, readLocales().all[0]) { // Their lists have a test in package account.
+		if strings.HasPrefix(key, "method.name.") || strings.HasPrefix(key, "identity.") {
+			said[key] = true
+		}
 	}
 	for _, method := range []string{"scan", "link"} {
 		said["login."+method], said[method+".title"] = true, true

@@ -104,7 +104,7 @@ func (e *Open) open(w http.ResponseWriter, r *endpoint.Request, found *oauth2.Ac
 		if err != nil {
 			return err
 		}
-		if err := e.SignIns.NotifyHandOff(w, r, found.User, target, signed.Record.Browser); err != nil {
+		if err := e.SignIns.NotifyHandOff(w, r, found.User, target, signed.Record); err != nil {
 			return err
 		}
 	}
