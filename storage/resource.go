@@ -11,6 +11,8 @@ type Resource struct {
 	Directory string `json:"directory"`
 	// Identifier is an absolute URI without fragment. Two with the same [CanonicalResource] are one resource.
 	Identifier string `json:"identifier"`
+	// ID is [ResourceID] of the identifier, for the paths of APIs.
+	ID string `json:"id,omitempty"`
 	// DirectoryIncarnation is that of the directory that the resource was created in.
 	DirectoryIncarnation string `json:"directory_incarnation,omitempty"`
 	// Incarnation is random: consents contain it, so that a resource that gets the identifier of a deleted one has none.
@@ -113,9 +115,6 @@ func (r Resource) Scope(name string) (ResourceScope, bool) {
 	}
 	return ResourceScope{}, false
 }
-
-// ID returns the ID of the resource in its directory.
-func (r Resource) ID() string { return ResourceID(r.Identifier) }
 
 // Document implements Record.
 func (r Resource) Document() Document {

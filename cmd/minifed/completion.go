@@ -25,6 +25,9 @@ func choices() map[string][]string {
 	for _, s := range setting.Client() {
 		offered[s.Option] = s.Choices
 	}
+	for _, s := range setting.Resource() {
+		offered[s.Option] = append(offered[s.Option], s.Choices...)
+	}
 	for _, s := range setting.Directory() {
 		offered[s.Option] = append(offered[s.Option], s.Choices...)
 	}

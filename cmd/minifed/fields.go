@@ -82,6 +82,8 @@ func (f *fields[R]) add(settings []setting.Setting[R]) {
 			f.document(s.Option, member)
 		case setting.Claims[R]:
 			f.claims(s.Option, member)
+		case setting.Scopes[R]:
+			f.scopes(s.Option, member)
 		case setting.Files[R]:
 			f.verificationFiles(s.Option, member)
 		}
@@ -159,6 +161,19 @@ func (f *fields[R]) choice(name string, member func(*R) **bool) {
 func (f *fields[R]) list(name string, member func(*R) *[]string) {
 	values := f.flags.StringArray(name, nil, "")
 	f.sets[name] = func(record *R) { *member(record) = words(*values) }
+}
+
+// scopes adds a flag for each scope of a resource; "" removes all.
+func (f *fields[R]) scopes(name string, member func(*R) *[]storage.ResourceScope) {
+	lines := f.flags.StringArray(name, nil, "")
+	f.sets[name] = func(record *R) {
+		*member(record) = nil
+		for _, line := range *lines {
+			if line != "" {
+				*member(record) = append(*member(record), setting.ParseScope(line))
+			}
+		}
+	}
 }
 
 // picture adds a flag that names a picture file, within the limits of logos; "" takes the picture away. What is read from it is for the service to check.

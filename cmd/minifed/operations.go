@@ -22,6 +22,7 @@ type operations interface {
 	clientOperations
 	initialTokenOperations
 	connectionOperations
+	resourceOperations
 	userOperations
 	userStates
 	userAccess
@@ -92,6 +93,16 @@ type initialTokenOperations interface {
 	CreateInitialToken(ctx context.Context, asked admin.NewInitialToken) (storage.InitialToken, string, error)
 	InitialTokens(ctx context.Context, directory string, page admin.Page) ([]storage.InitialToken, string, error)
 	RevokeInitialToken(ctx context.Context, directory, id string) error
+}
+
+type resourceOperations interface {
+	CreateResource(ctx context.Context, asked storage.Resource) (*storage.Entry[storage.Resource], error)
+	Resource(ctx context.Context, directory, name string) (*storage.Entry[storage.Resource], error)
+	Resources(ctx context.Context, directory string, page admin.Page) ([]storage.Resource, string, error)
+	UpdateResource(ctx context.Context, directory, name, revision string, change func(*storage.Resource)) (*storage.Entry[storage.Resource], error)
+	DisableResource(ctx context.Context, directory, name string) (*storage.Entry[storage.Resource], error)
+	EnableResource(ctx context.Context, directory, name string) (*storage.Entry[storage.Resource], error)
+	DeleteResource(ctx context.Context, directory, name string) error
 }
 
 type connectionOperations interface {

@@ -92,7 +92,7 @@ func newRoot(c *console.Console) *cobra.Command {
 	}
 	root.AddGroup(&cobra.Group{ID: groupStart}, &cobra.Group{ID: groupOperate})
 	addTo(root, groupStart, newDemo(c, flags), newServe(c, flags))
-	addTo(root, groupOperate, newClient(c, flags), newConnection(c, flags), newDirectory(c, flags), newUser(c, flags), newOperators(c, flags), newConsole(c, flags), newKeys(c, flags), newAudit(c, flags), newStatistics(c, flags), newHealth(c, flags), newApply(c, flags), newBackup(c, flags), newDoctor(c, flags), newExport(c, flags), newImport(c, flags), newHealthcheck(c, flags))
+	addTo(root, groupOperate, newClient(c, flags), newConnection(c, flags), newResource(c, flags), newDirectory(c, flags), newUser(c, flags), newOperators(c, flags), newConsole(c, flags), newKeys(c, flags), newAudit(c, flags), newStatistics(c, flags), newHealth(c, flags), newApply(c, flags), newBackup(c, flags), newDoctor(c, flags), newExport(c, flags), newImport(c, flags), newHealthcheck(c, flags))
 	root.AddCommand(newLogin(c, flags), newLogout(c, flags), newVersion(c, flags), newCompletion())
 	root.SetHelpCommand(newHelp())
 	root.InitDefaultHelpCmd()

@@ -112,6 +112,33 @@ func methodCalls() map[string]methodCall {
 			_, err := s.PreviewConnectionUpdate(storage.Connection{Directory: d}, func(*storage.Connection) {})
 			return err
 		}},
+		"CreateResource": {acts: []Act{ActResourceCreate}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.CreateResource(ctx, storage.Resource{Directory: d})
+			return err
+		}},
+		"Resource": {acts: []Act{ActResourceRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.Resource(ctx, d, "https://api.example.com")
+			return err
+		}},
+		"Resources": {acts: []Act{ActResourceRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, _, err := s.Resources(ctx, d, Page{})
+			return err
+		}},
+		"UpdateResource": {acts: []Act{ActResourceUpdate}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.UpdateResource(ctx, d, "https://api.example.com", "", func(*storage.Resource) {})
+			return err
+		}},
+		"DisableResource": {acts: []Act{ActResourceDisable}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.DisableResource(ctx, d, "https://api.example.com")
+			return err
+		}},
+		"EnableResource": {acts: []Act{ActResourceEnable}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.EnableResource(ctx, d, "https://api.example.com")
+			return err
+		}},
+		"DeleteResource": {acts: []Act{ActResourceDelete}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.DeleteResource(ctx, d, "https://api.example.com")
+		}},
 		"Separations": {acts: []Act{ActConnectionRead}, call: func(ctx context.Context, s *Service, d string) error {
 			_, err := s.Separations(ctx, d)
 			return err

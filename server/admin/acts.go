@@ -43,6 +43,13 @@ const (
 	// ActConnectionTest checks the AppSecret of a connection at WeChat.
 	ActConnectionTest Act = "connection.test"
 
+	ActResourceRead    Act = "resource.read"
+	ActResourceCreate  Act = "resource.create"
+	ActResourceUpdate  Act = "resource.update"
+	ActResourceDisable Act = "resource.disable"
+	ActResourceEnable  Act = "resource.enable"
+	ActResourceDelete  Act = "resource.delete"
+
 	ActUserRead Act = "user.read"
 	// ActUserReveal shows what is masked: phone numbers, OpenIDs and UnionIDs.
 	ActUserReveal   Act = "user.reveal"
@@ -143,6 +150,12 @@ func rulesByAct() map[Act]rule {
 		{act: ActConnectionSecret, weakest: RoleAdmin},
 		{act: ActConnectionTest, weakest: RoleAdmin},
 		{act: ActConnectionDelete, weakest: RoleAdmin, irreversible: true},
+		{act: ActResourceRead, weakest: RoleAuditor},
+		{act: ActResourceCreate, weakest: RoleAdmin},
+		{act: ActResourceUpdate, weakest: RoleAdmin},
+		{act: ActResourceDisable, weakest: RoleAdmin},
+		{act: ActResourceEnable, weakest: RoleAdmin},
+		{act: ActResourceDelete, weakest: RoleAdmin, irreversible: true},
 
 		{act: ActUserRead, weakest: RoleAuditor},
 		{act: ActUserReveal, weakest: RoleSupport},

@@ -63,7 +63,7 @@ func shownValue(record any, name string, value json.RawMessage) string {
 	}
 	shown := slices.Contains([]string{"status", "assignments"}, name)
 	switch record.(type) {
-	case storage.Client, storage.Connection, storage.Directory:
+	case storage.Client, storage.Connection, storage.Directory, storage.Resource:
 		shown = !slices.Contains(hiddenMembers(), name)
 	}
 	if !shown {

@@ -101,6 +101,6 @@ func ViewResource(r *endpoint.Request, resource *storage.Resource) ResourceView 
 	}
 	return ResourceView{
 		Name: cmp.Or(resource.Name, host), Host: host,
-		Logo: LinksOf(r.Request, r.Issuer).logoOf(resourcePrefix+resource.ID()+pictureSuffix, resource.Logo),
+		Logo: LinksOf(r.Request, r.Issuer).logoOf(resourcePrefix+storage.ResourceID(resource.Identifier)+pictureSuffix, resource.Logo),
 	}
 }

@@ -52,7 +52,7 @@ func withheld() description { return description{withheld: true} }
 func descriptions() map[string]description {
 	all := map[string]description{}
 	for _, part := range []map[string]description{
-		directoryDescriptions(), clientDescriptions(), connectionDescriptions(), initialTokenDescriptions(), userDescriptions(), mergeDescriptions(), keyDescriptions(), otherDescriptions(), operatorDescriptions(), applyDescriptions(),
+		directoryDescriptions(), clientDescriptions(), connectionDescriptions(), resourceDescriptions(), initialTokenDescriptions(), userDescriptions(), mergeDescriptions(), keyDescriptions(), otherDescriptions(), operatorDescriptions(), applyDescriptions(),
 	} {
 		for name, described := range part {
 			all[name] = described
@@ -742,5 +742,33 @@ func initialTokenDescriptions() map[string]description {
 		"NewInitialToken.expires_at":         says("When the token expires, at most two years ahead. The default is 30 days from now."),
 		"CreatedInitialToken":                says("An initial access token with its text."),
 		"CreatedInitialToken.token":          server("The token, which is shown only once."),
+	}
+}
+
+func resourceDescriptions() map[string]description {
+	return map[string]description{
+		"Resource":                       says("An API that access tokens are for."),
+		"Resource.directory":             server("The directory of the resource."),
+		"Resource.identifier":            {text: "An absolute URI without fragment, such as https://api.example.com. It is the aud of the tokens. Requests are compared with it: the case of scheme and host does not matter, and an empty path equals /.", access: created, needed: true},
+		"Resource.id":                    server("The ID of the resource in paths."),
+		"Resource.directory_incarnation": withheld(),
+		"Resource.incarnation":           withheld(),
+		"Resource.name":                  says("The name on the consent page."),
+		"Resource.logo":                  says("A PNG, JPEG or GIF of at most 1 MB and 2048 pixels in each direction, in base64. It is drawn again and returned as PNG."),
+		"Resource.disabled":              server("true if the resource is disabled."),
+		"Resource.scopes":                says("The scopes of the resource."),
+		"Resource.token_format":          says("The format of the access tokens: a JWT of the type at+jwt, a JWT of the type JWT for APIs that accept nothing else, or opaque for introspection. The default is the client's."),
+		"Resource.token_algorithm":       says("The algorithm of the access tokens. The default is the client's."),
+		"Resource.token_lifetime":        says("The lifetime of the access tokens in seconds. The default is the client's."),
+		"Resource.asked_by":              says("Which clients may ask for tokens: those that list the resource, all that an operator registered, or any, also clients that registered themselves or that a document describes. The default is listed."),
+		"Resource.introspected_by":       says("The client IDs of those that may introspect the tokens: the API itself, or a gateway."),
+		"Resource.created_at":            server("When the resource was created."),
+		"Resource.updated_at":            server("When the resource was changed last."),
+
+		"ResourceScope":         says("A scope of a resource."),
+		"ResourceScope.name":    needs("The scope in requests."),
+		"ResourceScope.text_en": says("What the scope allows, in English, for the consent page."),
+		"ResourceScope.text_zh": says("What the scope allows, in Chinese, for the consent page."),
+		"ResourceScope.default": says("Grants the scope to a request for the resource without scope."),
 	}
 }

@@ -15,6 +15,8 @@ func enums() map[reflect.Type][]string {
 	return map[reflect.Type][]string{
 		reflect.TypeFor[storage.ClientKind]():     texts(admin.ClientKinds()),
 		reflect.TypeFor[storage.ConnectionKind](): texts(admin.ConnectionKinds()),
+		reflect.TypeFor[storage.TokenFormat]():    texts([]storage.TokenFormat{storage.TokenATJWT, storage.TokenJWT, storage.TokenOpaque}),
+		reflect.TypeFor[storage.AskedBy]():        texts([]storage.AskedBy{storage.AskedByListed, storage.AskedByRegistered, storage.AskedByAny}),
 		reflect.TypeFor[storage.Provisioning]():   {string(storage.ProvisionAuto), string(storage.ProvisionBind)},
 		reflect.TypeFor[storage.TwoFactor]():      texts([]storage.TwoFactor{storage.TwoFactorOff, storage.TwoFactorOptional, storage.TwoFactorRequired}),
 		reflect.TypeFor[storage.UserStatus]():     texts([]storage.UserStatus{storage.UserActive, storage.UserDisabled, storage.UserDeletionPending, storage.UserDeleted, storage.UserAlias}),

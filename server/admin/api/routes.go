@@ -11,7 +11,7 @@ const directoryPattern = "[a-z0-9_-]{1,32}"
 // allRoutes is the table of operations.
 func (a *api) allRoutes() []route {
 	return slices.Concat(
-		directoryRoutes(), clientRoutes(), initialTokenRoutes(), connectionRoutes(), userRoutes(), methodRoutes(), mergeRoutes(), keyRoutes(), applyRoutes(), transferRoutes(), auditRoutes(), statisticsRoutes(), operatorRoutes(), serviceRoutes(),
+		directoryRoutes(), clientRoutes(), initialTokenRoutes(), connectionRoutes(), resourceRoutes(), userRoutes(), methodRoutes(), mergeRoutes(), keyRoutes(), applyRoutes(), transferRoutes(), auditRoutes(), statisticsRoutes(), operatorRoutes(), serviceRoutes(),
 		[]route{{
 			id: "openapi", method: http.MethodGet, path: "/openapi.json", tag: "Documents", status: http.StatusOK, public: true, tagged: true,
 			summary: "OpenAPI description", text: "This document, as OpenAPI 3.1. It needs no access token.",
@@ -28,6 +28,7 @@ func tags() []tag {
 		{"Directories", "A directory (身份应用) is a set of users and clients with its own issuer, keys, policy and look."},
 		{"Clients", "A client is an application or a mini-program (第三方授权客户端) that signs users in."},
 		{"Initial access tokens", "Tokens by which programs register clients at /oauth2/register (RFC 7591)."},
+		{"Resources", "A resource is an API that access tokens are for (RFC 8707). Its identifier is the aud of its tokens."},
 		{"Connections", "A connection is a WeChat app by which users sign in and that is no client: a website app, an official account or a mobile app."},
 		{"Users", "Users of a directory: search, identities, sessions, grants and what an operator does for them."},
 		{"Merges", "Accounts that look like one person, and their merge."},

@@ -16,7 +16,7 @@ type Setting[R any] struct {
 	Section Section
 	// Choices are the values that the setting may have; empty if there is no such list.
 	Choices []string
-	// Value accesses the member: a Text, Toggle, Default, Names, List, Picture, Seconds, Number, Document, Claims or Files.
+	// Value accesses the member: a Text, Toggle, Default, Names, List, Picture, Seconds, Number, Document, Claims, Scopes or Files.
 	Value any
 }
 
@@ -49,6 +49,9 @@ type Document[R any] func(*R) *json.RawMessage
 
 // Claims accesses mappings from groups and attributes of users to claims.
 type Claims[R any] func(*R) *[]storage.ClaimMapping
+
+// Scopes accesses the scopes of a resource.
+type Scopes[R any] func(*R) *[]storage.ResourceScope
 
 // Files accesses the files that prove the control of a host.
 type Files[R any] func(*R) *[]storage.VerificationFile

@@ -122,7 +122,7 @@ func flagOf(field string) string {
 		"redirect_uris": "redirect_uri", "post_logout_redirect_uris": "post_logout_redirect_uri", "origins": "origin",
 		"grant_types": "grant_type", "scopes": "scope", "default_scopes": "default_scope", "audiences": "audience",
 		"linking_partners": "linking_partner", "signing_algorithms": "signing_alg", "id_token_algorithm": "id_token_alg",
-		"access_token_algorithm": "access_token_alg", "auth_algorithm": "auth_alg", "jwks": "jwks_file", "formatted": "address",
+		"access_token_algorithm": "access_token_alg", "token_algorithm": "token_alg", "auth_algorithm": "auth_alg", "jwks": "jwks_file", "formatted": "address",
 	}
 	if other := singular[name]; other != "" {
 		name = other
