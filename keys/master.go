@@ -130,6 +130,16 @@ func ConnectionSecretBinding(directory, appID string) Binding {
 	return Binding{Purpose: "connection_secret", Directory: directory, ID: appID}
 }
 
+// SMSKeyBinding is the binding of the key of a directory's SMS provider.
+func SMSKeyBinding(directory string) Binding {
+	return Binding{Purpose: "sms_key", Directory: directory, ID: directory}
+}
+
+// CaptchaKeyBinding is the binding of the key that signs the results of a directory's captcha.
+func CaptchaKeyBinding(directory string) Binding {
+	return Binding{Purpose: "captcha_key", Directory: directory, ID: directory}
+}
+
 // TOTPBinding is the binding of the secret of a user's authenticator app.
 func TOTPBinding(directory, user string) Binding {
 	return Binding{Purpose: "totp", Directory: directory, ID: user}

@@ -24,6 +24,7 @@ func Reseal(ctx context.Context, engine storage.Engine, master *Master) (changed
 		func() (int, error) { return resealKind(ctx, engine, master.resealTokenSecrets) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealClient) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealConnection) },
+		func() (int, error) { return resealKind(ctx, engine, master.resealDirectory) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealTOTP) },
 		func() (int, error) { return resealKind(ctx, engine, master.resealResult) },
 		func() (int, error) { return resealAuditKeys(ctx, engine, master) },
@@ -155,6 +156,26 @@ func (m *Master) resealConnection(record *storage.Connection) (changed bool, err
 	}
 	record.AppSecret, changed, err = m.Reseal(record.AppSecret, ConnectionSecretBinding(record.Directory, record.AppID))
 	return changed, err
+}
+
+func (m *Master) resealDirectory(record *storage.Directory) (changed bool, err error) {
+	for _, secret := range []struct {
+		sealed  *string
+		binding Binding
+	}{
+		{&record.SMSKey, SMSKeyBinding(record.ID)},
+		{&record.CaptchaKey, CaptchaKeyBinding(record.ID)},
+	} {
+		if *secret.sealed == "" {
+			continue
+		}
+		resealed, did, err := m.Reseal(*secret.sealed, secret.binding)
+		if err != nil {
+			return false, err
+		}
+		*secret.sealed, changed = resealed, changed || did
+	}
+	return changed, nil
 }
 
 func (m *Master) resealTOTP(record *storage.TOTP) (changed bool, err error) {

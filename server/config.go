@@ -69,6 +69,8 @@ type Config struct {
 
 	// Mailer sends mail to users; optional: without one, pages offer nothing that needs mail.
 	Mailer mail.Mailer
+	// SMSWriter receives the messages of directories with the SMS provider log: for development. Without one they are not sent.
+	SMSWriter io.Writer
 	// Argon2 has the parameters of password hashes. Hashing computes them and those of client secrets. Both are optional: see
 	// package identity.
 	Argon2  identity.Argon2

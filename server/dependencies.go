@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/ory/fosite"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/server/logout"
 	"github.com/minifed/minifed/server/mail"
+	"github.com/minifed/minifed/server/method/onetimecode"
 	"github.com/minifed/minifed/server/method/passkey"
 	"github.com/minifed/minifed/server/method/scan"
 	"github.com/minifed/minifed/server/method/wechatweb"
@@ -24,6 +26,7 @@ import (
 	"github.com/minifed/minifed/server/page"
 	"github.com/minifed/minifed/server/pushevent"
 	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/server/sms"
 	"github.com/minifed/minifed/server/target"
 	"github.com/minifed/minifed/server/token"
 	"github.com/minifed/minifed/storage"
@@ -68,6 +71,7 @@ type dependencies struct {
 	login       *account.Login
 	scans       *scan.Service
 	account     *account.Account
+	codes       *onetimecode.Service
 }
 
 func newDependencies(config Config) (*dependencies, error) {
@@ -234,7 +238,12 @@ func (d *dependencies) addAuthorize() error {
 		Account: d.account, Connections: d.connections, WebUsers: d.webUsers, WeChatPages: d.WeChatPages,
 		Starts: ratelimit.NewRateLimiter(webStartRate, webStartBurst, d.Now), Timeout: d.WeChatTimeout, Random: d.Rand,
 	}
-	d.login = &account.Login{Pages: d.pages, Authorize: d.authorize, Passwords: d.passwords, Now: d.Now, SignIns: signIns, Resets: d.mail.Enabled(), Ways: append([]account.Way{passkey.Way(), d.scans.Way(storage.SignInScan), d.scans.Way(storage.SignInLink)}, d.wechatPages.Ways()...)}
+	d.codes = &onetimecode.Service{
+		Account: d.account, Master: d.Master, Random: d.Rand,
+		SMS: &sms.Sender{Client: outbound.NewClient(d.Fetch), Writer: d.SMSWriter, Now: d.Now, Random: d.Rand},
+	}
+	ways := slices.Concat([]account.Way{passkey.Way(), d.scans.Way(storage.SignInScan), d.scans.Way(storage.SignInLink)}, d.wechatPages.Ways(), d.codes.Ways())
+	d.login = &account.Login{Pages: d.pages, Authorize: d.authorize, Passwords: d.passwords, Now: d.Now, SignIns: signIns, Resets: d.mail.Enabled(), Ways: ways}
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/server/logout"
 	"github.com/minifed/minifed/server/method/handoff"
+	"github.com/minifed/minifed/server/method/onetimecode"
 	"github.com/minifed/minifed/server/method/passkey"
 	"github.com/minifed/minifed/server/method/scan"
 	"github.com/minifed/minifed/server/method/totp"
@@ -103,6 +104,8 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&scan.Seen{Backend: scans},
 		&scan.Approve{Backend: scans},
 		&scan.Deny{Backend: scans},
+		&onetimecode.Login{Service: d.codes},
+		&onetimecode.Phone{Service: d.codes},
 		&account.Apps{Account: d.account},
 		&device.Authorization{Clients: d.clients, Store: d.store, Random: d.Rand, Limits: device.NewLimits(d.Now), Targets: d.targets},
 		&device.Backend{

@@ -29,6 +29,14 @@ type Directory struct {
 	// ordinary QR code.
 	ScanLinkRule bool `json:"scan_link_rule,omitempty"`
 
+	// SMS sends the codes to phones. SMSKey is the key of its provider, sealed by the master key.
+	SMS    SMS    `json:"sms,omitzero"`
+	SMSKey string `json:"sms_key,omitempty"`
+	// CaptchaURL is a page of the operator that people pass before a code is sent; empty is none. CaptchaKey signs its result; it is
+	// sealed by the master key.
+	CaptchaURL string `json:"captcha_url,omitempty"`
+	CaptchaKey string `json:"captcha_key,omitempty"`
+
 	Branding  Branding  `json:"branding,omitzero"`
 	Policy    Policy    `json:"policy,omitzero"`
 	Lifetimes Lifetimes `json:"lifetimes,omitzero"`

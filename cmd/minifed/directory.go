@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ func newDirectory(c *console.Console, flags *settings) *cobra.Command {
 		newDirectoryCreate(d), newDirectoryList(d), newDirectoryShow(d), newDirectoryUpdate(d),
 		directoryState(d, "disable", operations.DisableDirectory),
 		directoryState(d, "enable", operations.EnableDirectory),
+		newDirectoryKey(d, "set-sms-key", admin.SMSKey), newDirectoryKey(d, "set-captcha-key", admin.CaptchaKey),
 		newDirectoryDelete(d),
 	)
 }
@@ -167,6 +169,19 @@ func fileNames(files []storage.VerificationFile) string {
 	return spaced(names)
 }
 
+// smsText describes how a directory sends codes to phones.
+func smsText(directory storage.Directory) string {
+	sms := directory.SMS
+	if sms.Provider == "" {
+		return ""
+	}
+	key := "no key"
+	if directory.SMSKey != "" {
+		key = "key set"
+	}
+	return fmt.Sprintf("%s, %s, %s, at most %d a day", sms.Provider, spaced(sms.AllowedCountryCodes()), key, sms.MessagesADay())
+}
+
 // showDirectory prints all settings of a directory that are not empty.
 func (d *operatorEnv) showDirectory(view directoryView) error {
 	return d.say(view, func() {
@@ -178,6 +193,8 @@ func (d *operatorEnv) showDirectory(view directoryView) error {
 			{Name: "signing_algs", Value: spaced(admin.SigningAlgorithms(view.Directory))},
 			{Name: "sign_in_methods", Value: spaced(view.SignInMethods)},
 			{Name: "scan", Value: scanText(view.Scan, view.ScanLinkRule)},
+			{Name: "sms", Value: smsText(view.Directory)},
+			{Name: "captcha_url", Value: view.CaptchaURL},
 			{Name: "self_registration", Value: yes(view.Policy.SelfRegistration)},
 			{Name: "two_factor", Value: string(view.TwoFactor())},
 			{Name: "passkey_for_new_browser", Value: yes(view.Policy.PasskeyForNewBrowser)},

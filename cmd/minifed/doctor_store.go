@@ -166,6 +166,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 		e.checkCandidates(ctx, opened, directory)
 		e.checkPasskeys(ctx, opened, directory)
 		e.checkChina(directory)
+		e.checkCodes(directory)
 		clients, _, err := collect(everything, func(page admin.Page) ([]storage.Client, string, error) {
 			return opened.Admin.Clients(ctx, directory.ID, page)
 		})

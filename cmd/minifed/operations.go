@@ -73,6 +73,7 @@ type directoryOperations interface {
 	DisableDirectory(ctx context.Context, id string) (*storage.Entry[storage.Directory], error)
 	EnableDirectory(ctx context.Context, id string) (*storage.Entry[storage.Directory], error)
 	DeleteDirectory(ctx context.Context, id string) error
+	SetDirectoryKey(ctx context.Context, id string, which admin.DirectoryKey, key string) error
 }
 
 type clientOperations interface {

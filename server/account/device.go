@@ -19,8 +19,8 @@ type Devices struct {
 	Random io.Reader
 }
 
-// device is the content of the sealed cookie.
-type device struct {
+// Device is a browser, as its sealed cookie describes it.
+type Device struct {
 	// ID is random.
 	ID string `json:"i"`
 	// Accounts are the digests of the users who signed in, the last one first.
@@ -40,51 +40,54 @@ const (
 
 func deviceCookie() endpoint.Cookie { return endpoint.Cookie{Suffix: ".device", Lifetime: deviceLife} }
 
-// read returns the device of the cookie, or a new one.
-func (d Devices) read(r *endpoint.Request) (device, error) {
+// Read returns the device of the cookie, or a new one.
+func (d Devices) Read(r *endpoint.Request) (Device, error) {
 	issuer := r.Issuer
-	var known device
+	var known Device
 	text, err := d.Sealer.Open(r.Context(), issuer, purposeDevice, deviceCookie().Get(r.Request, issuer))
 	if err == nil && json.Unmarshal(text, &known) == nil && known.ID != "" {
 		return known, nil
 	}
 	if err != nil && !errors.Is(err, endpoint.ErrInvalidEnvelope) {
-		return device{}, err
+		return Device{}, err
 	}
 	id, err := endpoint.RandomString(d.Random, deviceIDSize)
-	return device{ID: id}, err
+	return Device{ID: id}, err
 }
 
-// knows reports whether a user has signed in with the browser, by any name. It is false for the empty ID.
-func (d device) knows(user string) bool {
+// IsKnown reports whether any user has signed in with the browser.
+func (d Device) IsKnown() bool { return len(d.Accounts) > 0 }
+
+// Knows reports whether a user has signed in with the browser, by any name. It is false for the empty ID.
+func (d Device) Knows(user string) bool {
 	return user != "" && slices.Contains(d.Accounts, accountDigest(user))
 }
 
 // rememberUser records a user who signed in, so that the failures of others do not block the user at this browser. It reports
 // whether the browser is new to the user.
 func (d Devices) rememberUser(w http.ResponseWriter, r *endpoint.Request, user string) (isNew bool, err error) {
-	known, err := d.read(r)
+	known, err := d.Read(r)
 	if err != nil {
 		return false, err
 	}
-	isNew = !known.knows(user)
+	isNew = !known.Knows(user)
 	return isNew, d.remember(w, r, known, user)
 }
 
 // remember records a user in the browser.
-func (d Devices) remember(w http.ResponseWriter, r *endpoint.Request, known device, user string) error {
+func (d Devices) remember(w http.ResponseWriter, r *endpoint.Request, known Device, user string) error {
 	known.Accounts = withFirst(known.Accounts, accountDigest(user))
 	return d.store(w, r, known)
 }
 
 // rememberHandOff records a user and the client of a hand-off. It reports whether the browser is new to the user.
 func (d Devices) rememberHandOff(w http.ResponseWriter, r *endpoint.Request, user, client string) (isNew bool, err error) {
-	known, err := d.read(r)
+	known, err := d.Read(r)
 	if err != nil {
 		return false, err
 	}
 	mark := storage.Digest("device hand-off", user, client)
-	isNew = !known.knows(user) && !slices.Contains(known.HandedOff, mark)
+	isNew = !known.Knows(user) && !slices.Contains(known.HandedOff, mark)
 	known.HandedOff = withFirst(known.HandedOff, mark)
 	return isNew, d.store(w, r, known)
 }
@@ -96,7 +99,7 @@ func withFirst(marks []string, mark string) []string {
 }
 
 // store sets the cookie.
-func (d Devices) store(w http.ResponseWriter, r *endpoint.Request, known device) error {
+func (d Devices) store(w http.ResponseWriter, r *endpoint.Request, known Device) error {
 	text, err := json.Marshal(known)
 	if err != nil {
 		return err

@@ -46,6 +46,9 @@ func (e *Email) Mount(t *endpoint.RouteTable) {
 
 func (e *Email) serve(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
 	user := current.User
+	if r.URL.Query().Has(removeParameter) {
+		return e.remove(w, r, current)
+	}
 	return e.serveEdit(w, r, editPage{
 		title:  page.Text("email.title"),
 		form:   func(values url.Values) page.Form { return emailForm(user, values.Get("email")) },
@@ -65,11 +68,30 @@ func (e *Email) serve(w http.ResponseWriter, r *endpoint.Request, current *autho
 	})
 }
 
+// removeParameter asks for the removal of the address.
+const removeParameter = "remove"
+
+// remove asks whether to remove the address, and removes it.
+func (e *Email) remove(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
+	user := current.User
+	form := page.Form{
+		ID: "remove", Back: backToAccount(), Lead: page.Text("email.remove_lead", user.Email), Submit: page.Text("email.remove"), Fields: currentPassword(user),
+	}
+	return e.RemoveAddress(w, r, current, AddressRemoval{
+		Page: page.Page{Template: "form", Title: page.Text("email.title"), Data: form}, Form: form, Done: "email_removed", Letter: "mail.email_removed",
+		Remove: func(how identity.Removal) error { return e.Users.RemoveEmail(r.Context(), user, how) },
+	})
+}
+
 func emailForm(user storage.User, typed string) page.Form {
-	return page.Form{
+	form := page.Form{
 		ID: "save", Back: backToAccount(), Lead: page.Text("email.lead"), Submit: page.Text("email.submit"),
 		Fields: append([]page.Field{emailField(typed)}, currentPassword(user)...),
 	}
+	if user.Email != "" {
+		form.Else = &page.Link{Text: page.Text("email.remove"), Path: endpoint.EmailPath, Parameters: []string{removeParameter, "1"}}
+	}
+	return form
 }
 
 func emailField(typed string) page.Field {

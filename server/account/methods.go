@@ -28,6 +28,8 @@ const (
 	// TOTPPath shows the authenticator app of a user. NewTOTPPath adds or replaces it.
 	TOTPPath    = endpoint.AccountPath + "/totp"
 	NewTOTPPath = TOTPPath + "/new"
+	// PhonePath is the page of the phone number of a user.
+	PhonePath = endpoint.AccountPath + "/phone"
 )
 
 // PasskeysWork reports whether the browser of r can use passkeys of its issuer. WebAuthn needs a host name (Web Authentication

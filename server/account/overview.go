@@ -12,7 +12,7 @@ import (
 
 // doneTexts are the changes that the account page can show.
 func doneTexts() []string {
-	return []string{"profile", "username", "password", "email", "session", "sessions", "identity", "app", "passkey", "passkey_delayed", "first_password", "password_delayed", "passkey_removed", "totp_removed"}
+	return []string{"profile", "username", "password", "email", "session", "sessions", "identity", "app", "phone", "phone_removed", "email_removed", "passkey", "passkey_delayed", "first_password", "password_delayed", "passkey_removed", "totp_removed"}
 }
 
 // Overview is /account, the page that links to all others.
@@ -74,7 +74,7 @@ func (e *Overview) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 	if err != nil {
 		return err
 	}
-	signIn := e.signInRows(user, links)
+	signIn := e.signInRows(r, user, links)
 	if r.Issuer.Directory.TwoFactor() != storage.TwoFactorOff {
 		methods, err := e.Users.Methods(r.Context(), user)
 		if err != nil {
@@ -109,7 +109,7 @@ func profileRows(profile storage.Profile) []accountRow {
 	return rows
 }
 
-func (e *Overview) signInRows(user storage.User, links []*storage.Entry[storage.Identity]) []accountRow {
+func (e *Overview) signInRows(r *endpoint.Request, user storage.User, links []*storage.Entry[storage.Identity]) []accountRow {
 	rows := []accountRow{
 		{
 			Label: page.Text("field.username"), Value: user.Username, Note: notSet(user.Username),
@@ -127,8 +127,12 @@ func (e *Overview) signInRows(user storage.User, links []*storage.Entry[storage.
 		}
 		rows = append(rows, row)
 	}
-	if user.Phone != "" {
-		rows = append(rows, accountRow{Label: page.Text("field.phone"), Value: user.Phone})
+	if sends := r.Issuer.Directory.SMS.Provider != ""; sends || user.Phone != "" {
+		row := accountRow{Label: page.Text("field.phone"), Value: user.Phone, Note: notSet(user.Phone)}
+		if sends {
+			row.Edit = changeLink(user.Phone != "", PhonePath, "phone")
+		}
+		rows = append(rows, row)
 	}
 	apps := slices.DeleteFunc(slices.Clone(links), func(link *storage.Entry[storage.Identity]) bool {
 		return link.Record.Type != storage.IdentityOpenID

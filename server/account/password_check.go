@@ -30,7 +30,7 @@ const MaxName = 512
 // signIn returns the user of a name and password. It returns identity.ErrWrongPassword for any wrong input,
 // identity.ErrUserDisabled, or an error with the wait.
 func (p *Passwords) signIn(r *endpoint.Request, name, password string) (*storage.Entry[storage.User], error) {
-	browser, err := p.Devices.read(r)
+	browser, err := p.Devices.Read(r)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (p *Passwords) signIn(r *endpoint.Request, name, password string) (*storage
 		Shown:   []ratelimit.Key{ratelimit.NameKey(directory, folded), ratelimit.AddressKey(directory.ID, ratelimit.AddressRule(), r.ClientIP)},
 		Account: ratelimit.AccountKey(directory, holder, folded),
 	}
-	if browser.knows(holder) {
+	if browser.Knows(holder) {
 		try = Attempt{Shown: []ratelimit.Key{{Directory: directory.ID, Rule: ratelimit.DeviceRule(), Name: browser.ID + " " + holder}}}
 	}
 	return p.Verify(r.Context(), name, password, try)
@@ -54,12 +54,12 @@ func (p *Passwords) signIn(r *endpoint.Request, name, password string) (*storage
 // CodeKey is the key by which the wrong codes of a user are counted: at a browser that the user has signed in with, those of this
 // browser alone, so that the codes of others do not block the user there.
 func (p *Passwords) CodeKey(r *endpoint.Request, user storage.User) (ratelimit.Key, error) {
-	browser, err := p.Devices.read(r)
+	browser, err := p.Devices.Read(r)
 	if err != nil {
 		return ratelimit.Key{}, err
 	}
 	name := user.ID
-	if browser.knows(user.ID) {
+	if browser.Knows(user.ID) {
 		name = browser.ID + " " + user.ID
 	}
 	return ratelimit.Key{Directory: user.Directory, Rule: ratelimit.CodeRule(), Name: r.Issuer.Directory.Within(name)}, nil

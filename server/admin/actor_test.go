@@ -90,6 +90,9 @@ func methodCalls() map[string]methodCall {
 			_, err := s.EnableConnection(ctx, d, "wx")
 			return err
 		}},
+		"SetDirectoryKey": {acts: []Act{ActDirectoryKey}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.SetDirectoryKey(ctx, d, SMSKey, "a long key")
+		}},
 		"SetConnectionSecret": {acts: []Act{ActConnectionSecret}, call: func(ctx context.Context, s *Service, d string) error {
 			return s.SetConnectionSecret(ctx, d, "wx", "s")
 		}},

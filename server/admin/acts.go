@@ -13,6 +13,8 @@ const (
 	ActDirectoryDisable Act = "directory.disable"
 	ActDirectoryEnable  Act = "directory.enable"
 	ActDirectoryDelete  Act = "directory.delete"
+	// ActDirectoryKey sets the key of the SMS provider, or of the captcha.
+	ActDirectoryKey Act = "directory.key"
 
 	ActClientRead    Act = "client.read"
 	ActClientCreate  Act = "client.create"
@@ -125,6 +127,7 @@ func rulesByAct() map[Act]rule {
 		{act: ActDirectoryUpdate, weakest: RoleAdmin},
 		{act: ActDirectoryDisable, weakest: RoleAdmin},
 		{act: ActDirectoryEnable, weakest: RoleAdmin},
+		{act: ActDirectoryKey, weakest: RoleAdmin},
 		{act: ActDirectoryDelete, weakest: RoleOwner, irreversible: true},
 
 		{act: ActClientRead, weakest: RoleAuditor},

@@ -43,7 +43,7 @@ func (s *Service) CreateDirectory(ctx context.Context, directory storage.Directo
 // newDirectory completes the record of a new directory, and returns what is wrong with it.
 func (s *Service) newDirectory(ctx context.Context, directory *storage.Directory) (err error) {
 	directory.CreatedAt = s.now()
-	directory.UpdatedAt = directory.CreatedAt
+	directory.UpdatedAt, directory.SMSKey, directory.CaptchaKey = directory.CreatedAt, "", ""
 	if directory.Incarnation, err = s.newIncarnation(); err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (s *Service) editDirectory(ctx context.Context, directory *storage.Director
 	before := *directory
 	change(directory)
 	directory.ID, directory.CreatedAt, directory.Disabled = before.ID, before.CreatedAt, before.Disabled
-	directory.Incarnation = before.Incarnation
+	directory.Incarnation, directory.SMSKey, directory.CaptchaKey = before.Incarnation, before.SMSKey, before.CaptchaKey
 	directory.FormerIssuer, directory.IssuerChangedAt = before.FormerIssuer, before.IssuerChangedAt
 	if directory.Issuer != before.Issuer {
 		directory.FormerIssuer, directory.IssuerChangedAt = before.Issuer, directory.UpdatedAt
@@ -315,6 +315,7 @@ func (s *Service) checkDirectory(directory storage.Directory) error {
 	p.checkUnknownClients(directory)
 	p.checkSignInMethods(directory)
 	p.checkScan(directory.Scan)
+	p.checkCodes(directory)
 	if directory.ScanLinkRule && directory.Scan.MiniProgram == "" {
 		p.add("scan_link_rule", "has no effect without scan.mini_program")
 	}

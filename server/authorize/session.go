@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +56,10 @@ func (a Authentication) method() string {
 		return MethodLink
 	case a.AMR[0] == AMRHandOff:
 		return MethodHandOff
+	case a.AMR[0] == AMRSMS:
+		return MethodPhoneCode
+	case slices.Contains(a.AMR, AMREmail):
+		return MethodEmailCode
 	case a.AMR[0] == AMRWebsite:
 		return MethodWebsite
 	case a.AMR[0] == AMROfficialAccount:
@@ -87,6 +92,9 @@ const (
 	// MethodWebsite and MethodOfficialAccount are sign-ins by WeChat's own pages.
 	MethodWebsite         = storage.SignInWebsite
 	MethodOfficialAccount = storage.SignInOfficialAccount
+	// MethodPhoneCode and MethodEmailCode are sign-ins by a code.
+	MethodPhoneCode = storage.SignInPhoneCode
+	MethodEmailCode = storage.SignInEmailCode
 )
 
 // The authentication methods ("amr", RFC 8176) of sign-ins by WeChat's own pages.
@@ -103,6 +111,13 @@ const (
 	AMRDevice = "wechat_device"
 	// AMRHandOff is of a web-view.
 	AMRHandOff = "wechat_hand_off"
+)
+
+// The authentication methods ("amr", RFC 8176) of sign-ins by a code: AMRSMS of one by SMS, and the others together of one by mail.
+const (
+	AMRSMS         = "sms"
+	AMROneTimeCode = "otp"
+	AMREmail       = "email"
 )
 
 // CurrentSession is an active browser session, with its user as read now.

@@ -73,10 +73,24 @@ func (p *Queue) SendLater(ctx context.Context, request string, write func(contex
 	if !p.Enabled() {
 		return
 	}
+	p.Do(ctx, request, "mail", func(ctx context.Context) error {
+		mail, err := write(ctx)
+		if err != nil || mail.To == "" {
+			return err
+		}
+		return p.Deliver(ctx, mail)
+	})
+}
+
+// Deliver sends a message before it returns.
+func (p *Queue) Deliver(ctx context.Context, mail Message) error { return p.mailer.Send(ctx, mail) }
+
+// Do sends something after it returns, by the function send. The log names the request and what was not sent.
+func (p *Queue) Do(ctx context.Context, request, what string, send func(context.Context) error) {
 	select {
 	case p.slots <- struct{}{}:
 	default:
-		p.logger.ErrorContext(ctx, "mail dropped: too many are being sent", "request_id", request)
+		p.logger.ErrorContext(ctx, what+" dropped: too many are being sent", "request_id", request)
 		return
 	}
 	ctx = context.WithoutCancel(ctx)
@@ -84,12 +98,8 @@ func (p *Queue) SendLater(ctx context.Context, request string, write func(contex
 		defer func() { <-p.slots }()
 		ctx, cancel := context.WithTimeout(ctx, mailTimeout)
 		defer cancel()
-		mail, err := write(ctx)
-		if err == nil && mail.To != "" {
-			err = p.mailer.Send(ctx, mail)
-		}
-		if err != nil {
-			p.logger.ErrorContext(ctx, "mail not sent", "request_id", request, "cause", err.Error())
+		if err := send(ctx); err != nil {
+			p.logger.ErrorContext(ctx, what+" not sent", "request_id", request, "cause", err.Error())
 		}
 	})
 }

@@ -131,6 +131,24 @@ func (o *Client) get(ctx context.Context, address, accept string, limit int64) (
 	return body, response.Header, nil
 }
 
+// Exchange sends a request to the API of a provider, and returns the status and the body of the response, of at most maxFetched bytes.
+// Errors contain no part of the response.
+func (o *Client) Exchange(ctx context.Context, method, address string, body []byte, header map[string]string) (status int, received []byte, err error) {
+	response, err := o.call(ctx, method, address, bytes.NewReader(body), header)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	received, err = io.ReadAll(io.LimitReader(response.Body, maxFetched+1))
+	if err != nil {
+		return 0, nil, fmt.Errorf("%w: %w", ErrFailed, WithoutURL(err))
+	}
+	if len(received) > maxFetched {
+		return 0, nil, fmt.Errorf("%w: the response is longer than %d bytes", ErrFailed, maxFetched)
+	}
+	return response.StatusCode, received, nil
+}
+
 // PostJSON sends JSON with a signature as Sign returns it. Any successful status is accepted; the body is not read.
 func (o *Client) PostJSON(ctx context.Context, address string, body []byte, signature string) error {
 	header := map[string]string{"Content-Type": "application/json", SignatureHeader: signature}

@@ -130,7 +130,7 @@ func usedKeys(t *testing.T) map[string]bool {
 	for _, member := range []string{"birthdate", "locale", "zoneinfo"} {
 		said["field."+member+".hint"] = true
 	}
-	for _, what := range []string{"username", "password", "email", "passkey", "totp"} {
+	for _, what := range []string{"username", "password", "email", "phone", "passkey", "totp"} {
 		said["account.change."+what], said["account.set."+what] = true, true
 	}
 	for _, what := range []string{"sign_ins", "apps", "export"} {
@@ -139,6 +139,19 @@ func usedKeys(t *testing.T) map[string]bool {
 	for key := range textsOf(t, readLocales().all[0]) { // Their lists have a test in package account.
 		if strings.HasPrefix(key, "method.name.") || strings.HasPrefix(key, "identity.") {
 			said[key] = true
+		}
+	}
+	texts := textsOf(t, readLocales().all[0])
+	for _, key := range slices.Concat(
+		matches(t, `(?:text|page)\("(\w+)"`, "../method/onetimecode/*.go"), matches(t, `lead :?= "(\w+)"`, "../method/onetimecode/*.go"),
+	) {
+		for _, method := range []string{"phone_code.", "email_code."} {
+			if texts[method+key] != "" {
+				said[method+key] = true
+			}
+		}
+		if !said["phone_code."+key] {
+			t.Errorf("no text phone_code.%s", key)
 		}
 	}
 	for _, method := range []string{"scan", "link"} {

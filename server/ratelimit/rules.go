@@ -102,6 +102,38 @@ func mailAddressRule() Rule {
 	return Rule{name: "mailed", freeFailures: 12, maxWait: 10 * time.Minute, forgetEvery: 10 * time.Minute}
 }
 
+// codeNetworkRule limits the codes by SMS or mail that one network asks for: 60 at once, and 60 an hour.
+func codeNetworkRule() Rule {
+	return Rule{name: "code_network", freeFailures: 60, firstWait: time.Minute, maxWait: time.Minute, forgetAfter: time.Hour, forgetEvery: time.Minute}
+}
+
+// codeDirectoryRule limits the codes that a directory sends a day, because each costs money. The beginning of a wait is recorded.
+func codeDirectoryRule(name string, aDay int64) Rule {
+	each := 24 * time.Hour / time.Duration(aDay)
+	return Rule{name: name, locksOut: true, freeFailures: int(aDay), firstWait: each, maxWait: each, forgetAfter: 24 * time.Hour, forgetEvery: each}
+}
+
+// mailCodesADay bounds the codes by mail of a directory.
+const mailCodesADay = 10_000
+
+// CodeNetworkKey is the key of the codes that the network of an address asks for: its /24, or its /64 for IPv6.
+func CodeNetworkKey(directory storage.Directory, method string, address netip.Addr) Key {
+	address = address.Unmap()
+	network := Network(address)
+	if prefix, err := address.Prefix(24); err == nil && address.Is4() {
+		network = prefix.String()
+	}
+	return Key{directory.ID, codeNetworkRule(), directory.Within(method + " " + network)}
+}
+
+// CodeDirectoryKey is the key of the codes that a directory sends by a sign-in method.
+func CodeDirectoryKey(directory storage.Directory, method string) Key {
+	if method == storage.SignInPhoneCode {
+		return Key{directory.ID, codeDirectoryRule("sms_directory", directory.SMS.MessagesADay()), directory.Within("all")}
+	}
+	return Key{directory.ID, codeDirectoryRule("mail_directory", mailCodesADay), directory.Within("all")}
+}
+
 // NameKey is the key by typed name; it applies to unknown names too.
 func NameKey(directory storage.Directory, folded string) Key {
 	return Key{directory.ID, nameRule(), directory.Within(folded)}

@@ -68,10 +68,33 @@ func directoryRoutes() []route {
 			act: admin.ActDirectoryEnable, reply: typeOf[Directory](), tagged: true,
 			serve: func(c *call) (reply, error) { return directoryReply(c, c.service.EnableDirectory) },
 		},
+		directoryKeyRoute("setSMSKey", "/sms-key", "Set the key of the SMS provider", admin.SMSKey),
+		directoryKeyRoute("setCaptchaKey", "/captcha-key", "Set the key of the captcha", admin.CaptchaKey),
 		{
 			id: "deleteDirectory", method: http.MethodDelete, path: "/directories/{directory}", tag: tag, status: http.StatusNoContent,
 			summary: "Delete a directory", text: "The directory must be disabled and have no clients and users. Its keys are deleted too.",
 			act: admin.ActDirectoryDelete, serve: deleteDirectory,
+		},
+	}
+}
+
+// DirectoryKey is the body of the replacement of a key.
+type DirectoryKey struct {
+	Key string `json:"key"`
+}
+
+// directoryKeyRoute is the operation that replaces a key.
+func directoryKeyRoute(id, path, summary string, which admin.DirectoryKey) route {
+	return route{
+		id: id, method: http.MethodPut, path: "/directories/{directory}" + path, tag: "Directories", status: http.StatusNoContent,
+		summary: summary, text: "The key is sealed and never shown. An empty key removes it. It has effect within five seconds.",
+		act: admin.ActDirectoryKey, body: typeOf[DirectoryKey](),
+		serve: func(c *call) (reply, error) {
+			asked, err := decode[DirectoryKey](c)
+			if err != nil {
+				return reply{}, err
+			}
+			return reply{}, c.service.SetDirectoryKey(c.Context(), c.directory(), which, asked.Key)
 		},
 	}
 }

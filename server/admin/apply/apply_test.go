@@ -287,7 +287,7 @@ func insert[R storage.Record](h *applyHarness, record R) {
 func notInFiles() map[string]bool {
 	return map[string]bool{
 		"incarnation": true, "directory_incarnation": true, "secrets": true, "created_at": true, "updated_at": true, "former_issuer": true,
-		"issuer_changed_at": true, "kind": true, "assignments": true, "expires_at": true, "origin": true,
+		"issuer_changed_at": true, "sms_key": true, "captcha_key": true, "kind": true, "assignments": true, "expires_at": true, "origin": true,
 		"unused_until": true, "document_copy": true,
 	}
 }
@@ -353,6 +353,11 @@ func fillDirectory(directory *storage.Directory) {
 	directory.Policy = storage.Policy{SigningAlgorithms: []string{"RS256"}, SelfRegistration: true, AttachByPhone: true, MergeByUnionID: true, PhoneFresh: 86400, TwoFactor: storage.TwoFactorOptional}
 	directory.Scan = storage.ScanTarget{MiniProgram: "mall", Page: "pages/scan", Version: "trial"}
 	directory.ScanLinkRule = true
+	directory.CaptchaURL = "https://captcha.example.com/"
+	directory.SMS = storage.SMS{
+		Provider: storage.SMSTencent, URL: "https://sms.example.com/", AccessKey: "id", AppID: "1400", Region: "ap-beijing", Signature: "Tea",
+		Templates: storage.SMSTemplates{English: "1", Chinese: "2"}, CountryCodes: []string{"+86", "+852"}, DailyLimit: 10,
+	}
 	directory.SignInMethods = []string{storage.SignInPasskey, storage.SignInPassword}
 	directory.Lifetimes = storage.Lifetimes{AccessToken: 60, IDToken: 61, RefreshIdle: 62, RefreshAbsolute: 63, SessionIdle: 64, SessionAbsolute: 65, Code: 30}
 	directory.Claims = []storage.ClaimMapping{{Claim: "groups", Source: "groups", Scope: "groups"}}

@@ -207,7 +207,7 @@ func (d *described) body() any {
 // managed are the members that minifed sets itself.
 func managed() []string {
 	return []string{
-		"incarnation", "directory_incarnation", "secrets", "created_at", "updated_at", "former_issuer", "issuer_changed_at", "origin", "unused_until", "document_copy",
+		"incarnation", "directory_incarnation", "secrets", "created_at", "updated_at", "former_issuer", "issuer_changed_at", "sms_key", "captcha_key", "origin", "unused_until", "document_copy",
 	}
 }
 

@@ -55,6 +55,7 @@ func withoutManagedDirectory(directory storage.Directory) storage.Directory {
 	var managed storage.Directory
 	directory.Incarnation, directory.FormerIssuer, directory.IssuerChangedAt = "", "", managed.IssuerChangedAt
 	directory.CreatedAt, directory.UpdatedAt = managed.CreatedAt, managed.UpdatedAt
+	directory.SMSKey, directory.CaptchaKey = "", "" // Operators set them apart.
 	return directory
 }
 

@@ -126,6 +126,8 @@ func (c *Console) routes() []route {
 		{path: "d/{directory}/new-client", get: c.newClient, post: c.createClient},
 		{path: "d/{directory}/clients/{client}", get: c.client, post: c.saveClient},
 		{path: "d/{directory}/clients/{client}/secret", get: c.askSecret, post: c.rotateSecret},
+		{path: "d/{directory}/sms-key", get: c.askDirectoryKey(admin.SMSKey), post: c.setDirectoryKey(admin.SMSKey)},
+		{path: "d/{directory}/captcha-key", get: c.askDirectoryKey(admin.CaptchaKey), post: c.setDirectoryKey(admin.CaptchaKey)},
 		{path: "d/{directory}/clients/{client}/app-secret", get: c.askAppSecret, post: c.setAppSecret},
 		{path: "d/{directory}/clients/{client}/push-keys", get: c.askPushKeys, post: c.setPushKeys},
 		{path: "d/{directory}/clients/{client}/test", post: c.testMiniProgram},

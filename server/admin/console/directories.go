@@ -166,6 +166,7 @@ func (c *Console) directory(w http.ResponseWriter, r *request) error {
 	data := directoryData{Issuer: r.service.IssuerOf(directory), Clients: clients, More: more}
 	data.MayAdd, data.MayRead = r.allows(directory.ID, admin.ActClientCreate), r.allows(directory.ID, admin.ActUserRead)
 	data.MayDisable = !directory.Disabled && directory.ID != c.config.DefaultDirectory && r.allows(directory.ID, admin.ActDirectoryDisable)
+	data.MaySetKeys = r.allows(directory.ID, admin.ActDirectoryKey)
 	data.MayEnable = directory.Disabled && r.allows(directory.ID, admin.ActDirectoryEnable)
 	data.MayClear = directory.Disabled && r.allows(directory.ID, admin.ActDirectoryDelete)
 	if data.Files, err = filesOf(r, directory.ID); err != nil {
@@ -188,7 +189,7 @@ type directoryData struct {
 	Clients []storage.Client
 	More    string
 	// These say what the operator may do.
-	MayAdd, MayRead, MayDisable, MayEnable, MayClear bool
+	MayAdd, MayRead, MaySetKeys, MayDisable, MayEnable, MayClear bool
 	// Scan are the problems of the mini-program that confirms sign-ins. Apart are the WeChat apps with users of their own.
 	Scan  []scanProblem
 	Apart []separation

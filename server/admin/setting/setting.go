@@ -64,6 +64,7 @@ const (
 	General        Section = "general"
 	Look           Section = "look"
 	SignIn         Section = "sign_in"
+	Codes          Section = "codes"
 	China          Section = "china"
 	UnknownClients Section = "unknown_clients"
 	MiniProgram    Section = "mini_program"
@@ -78,7 +79,7 @@ const (
 
 // Sections returns all sections in the order of a form.
 func Sections() []Section {
-	return []Section{General, MiniProgram, Look, SignIn, China, UnknownClients, Browser, Authentication, Permissions, Tokens, Lifetimes, Person, Address}
+	return []Section{General, MiniProgram, Look, SignIn, Codes, China, UnknownClients, Browser, Authentication, Permissions, Tokens, Lifetimes, Person, Address}
 }
 
 // lifetimes are the settings of how long things are valid, of directories and clients.

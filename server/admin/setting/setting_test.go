@@ -70,7 +70,7 @@ func check[R any](t *testing.T, record *R, settings []setting.Setting[R], aliase
 
 func TestDirectory_EveryMemberHasSetting(t *testing.T) {
 	check(t, &storage.Directory{}, setting.Directory(), nil,
-		"id", "incarnation", "disabled", "former_issuer", "issuer_changed_at", "created_at", "updated_at")
+		"id", "incarnation", "disabled", "former_issuer", "issuer_changed_at", "created_at", "updated_at", "sms_key", "captcha_key")
 }
 
 func TestClient_EveryMemberHasSetting(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -200,7 +201,7 @@ func (p *Provider) build(ctx context.Context, c *console.Console, registry prome
 		WeChat: calls, WeChatPages: wechat.Pages{BaseURL: p.Config.WeChat.PagesURL}, Now: p.Clock.Now, ClockTrusted: p.Clock.Trusted, TokenNow: c.Now, Rand: c.Random, Logger: p.logger, Metrics: registry, TrustedProxies: proxies, CountryHeader: p.Config.Listen.CountryHeader,
 		RequestTimeout: p.Config.Listen.RequestTimeout, WeChatTimeout: p.Config.WeChat.Timeout,
 		ClientRate: p.Config.Clients.Rate, ClientBurst: p.Config.Clients.Burst,
-		Mailer: p.Config.Mail.Mailer(c.Now, c.Err),
+		Mailer: p.Config.Mail.Mailer(c.Now, c.Err), SMSWriter: smsWriter(p.Config, c.Err),
 		Argon2: p.Config.Passwords.Argon2.Parameters(), Hashing: p.Hashing,
 		Fetch: outbound.Config{AllowPrivate: p.Config.Clients.Fetch == config.FetchAny},
 	})
@@ -295,4 +296,13 @@ func (p *Provider) finish(ctx context.Context) error {
 	case <-ctx.Done():
 		return &locale.Problem{What: locale.Text("drain.mail"), Cause: ctx.Err()}
 	}
+}
+
+// smsWriter returns where the SMS provider log writes. Only a server at a loopback address has it: a reader of its output could sign
+// in as anyone.
+func smsWriter(configured config.Config, output io.Writer) io.Writer {
+	if !configured.Loopback() {
+		return nil
+	}
+	return output
 }

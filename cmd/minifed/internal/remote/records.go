@@ -174,6 +174,12 @@ func (c *Client) SetPushKeys(ctx context.Context, directory, id string, push adm
 	return err
 }
 
+// SetDirectoryKey does what admin.Service.SetDirectoryKey does.
+func (c *Client) SetDirectoryKey(ctx context.Context, id string, which admin.DirectoryKey, key string) error {
+	_, err := c.call(ctx, request{method: http.MethodPut, path: path("directories", id, string(which)+"-key"), body: api.DirectoryKey{Key: key}}, nil)
+	return err
+}
+
 // DeleteClient does what admin.Service.DeleteClient does.
 func (c *Client) DeleteClient(ctx context.Context, directory, id string) error {
 	_, err := c.call(ctx, request{method: http.MethodDelete, path: clientPath(directory, id)}, nil)
