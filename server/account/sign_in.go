@@ -137,8 +137,8 @@ func (s *SignIns) needsPasskey(r *endpoint.Request, done *Unfinished) (bool, err
 	if !r.Issuer.Directory.Policy.PasskeyForNewBrowser || done.How.ByPasskey() {
 		return false, nil
 	}
-	known, err := s.Devices.read(r)
-	return err == nil && !known.knows(done.User.ID), err
+	known, err := s.Devices.Read(r)
+	return err == nil && !known.Knows(done.User.ID), err
 }
 
 // suspend redirects to the page for the missing factor.
