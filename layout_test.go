@@ -50,7 +50,7 @@ func allowedImports() map[string][]string {
 		"server/stylesheet":         {},
 		"server/page":               {"grants", "identity", "internal/templates", "server/endpoint", "server/mail", "server/stylesheet", "storage", "storage/oauth2"},
 		"server/clientmetadata":     {"internal/uri", "keys", "server/endpoint", "storage"},
-		"server/clientdocument":     {"grants", "internal/bounded", "server/clientmetadata", "server/endpoint", "server/outbound", "storage", "storage/oauth2"},
+		"server/clientdocument":     {"grants", "internal/bounded", "internal/uri", "server/clientmetadata", "server/endpoint", "server/outbound", "storage", "storage/oauth2"},
 		"server/registration":       {"grants", "server/clientmetadata", "server/endpoint", "server/ratelimit", "storage"},
 		"server/ratelimit":          {"grants", "identity", "internal/bounded", "server/endpoint", "storage"},
 		"server/clientauth":         {"grants", "identity", "internal/bounded", "keys", "server/endpoint", "server/outbound", "server/ratelimit", "storage", "storage/oauth2"},

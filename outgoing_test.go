@@ -20,6 +20,7 @@ func outgoingConnections() map[string]string {
 		"storage/mongodb/engine.go":              "storage.uri",
 		"server/outbound/client.go":              "jwks_uri",
 		"server/dependencies.go":                 "jwks_uri",
+		"server/documents.go":                    "documents",
 		"server/logout/backchannel.go":           "backchannel_logout_uri",
 		"cmd/minifed/internal/provider/audit.go": "audit.webhook.url",
 		"cmd/minifed/doctor_audit.go":            "audit.webhook.url",

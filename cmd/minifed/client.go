@@ -184,9 +184,9 @@ func newClientList(d *operatorEnv) *cobra.Command {
 		views, rows := []clientView{}, [][]string{}
 		for _, client := range clients {
 			views = append(views, viewClient(client))
-			rows = append(rows, []string{client.ID, string(client.Kind), client.Name, appIDOf(client), suffix("disabled", client.Disabled), stamp(client.CreatedAt)})
+			rows = append(rows, []string{client.ID, string(client.Kind), string(client.Origin), client.Name, appIDOf(client), suffix("disabled", client.Disabled), stamp(client.CreatedAt)})
 		}
-		return d.printList(views, next, []string{"CLIENT_ID", "KIND", "NAME", "APPID", "STATE", "CREATED"}, rows)
+		return d.printList(views, next, []string{"CLIENT_ID", "KIND", "ORIGIN", "NAME", "APPID", "STATE", "CREATED"}, rows)
 	})
 	pages.add(command)
 	return command

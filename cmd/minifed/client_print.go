@@ -61,6 +61,7 @@ func (d *operatorEnv) printClient(client clientView) {
 		{Name: "discovery", Value: client.Discovery},
 		{Name: "directory", Value: client.Directory},
 		{Name: "kind", Value: string(client.Kind)},
+		{Name: "origin", Value: string(client.Origin)},
 		{Name: "name", Value: client.Name},
 		{Name: "logo", Value: pictureSize(client.Logo)},
 		{Name: "policy_url", Value: client.PolicyURL},

@@ -29,7 +29,9 @@ func checkClient(client storage.Client, algorithms []string) error {
 		p.add("kind", "%q is not a kind of client; the kinds are %s", client.Kind, joinKinds())
 		return p.err()
 	}
-	p.check("id", checkClientID(client.ID))
+	if _, document := uri.ParseDocument(client.ID); !document {
+		p.check("id", checkClientID(client.ID))
+	}
 	p.check("name", checkLabel(client.Name))
 	p.checkLinks(map[string]string{"policy_url": client.PolicyURL, "terms_url": client.TermsURL})
 	p.checkAuthentication(client, rules)
@@ -63,8 +65,12 @@ func problemsOf(client storage.Client, algorithms []string) []Problem {
 	return nil
 }
 
-// ClientProblems returns what is wrong with a stored client by today's rules, given its directory.
+// ClientProblems returns what is wrong with a stored client by today's rules, given its directory. The rules are for clients that
+// operators registered.
 func ClientProblems(client storage.Client, directory storage.Directory) []Problem {
+	if client.Origin != storage.OriginOperator {
+		return nil
+	}
 	return problemsOf(client, SigningAlgorithms(directory))
 }
 

@@ -64,6 +64,7 @@ func (s *Service) createClient(ctx context.Context, asked NewClient) (created *s
 // newClient returns the record of a new client without its secrets, or what is wrong with it.
 func (s *Service) newClient(ctx context.Context, asked NewClient, directory storage.Directory) (client storage.Client, err error) {
 	client = asked.Client
+	client.Origin, client.UnusedUntil, client.Copy = storage.OriginOperator, time.Time{}, storage.DocumentCopy{}
 	if client.ID == "" {
 		if client.ID, err = s.newID(); err != nil {
 			return client, err
@@ -194,6 +195,9 @@ func (s *Service) UpdateClient(ctx context.Context, directory, id, revision stri
 	var left *storage.Federation
 	changed, err := s.changeClient(ctx, directory, id, revision, ActClientUpdate, func(client *storage.Client) error {
 		before := *client
+		if before.Origin == storage.OriginDocument {
+			return fmt.Errorf("%w: the metadata document of the client has its settings; disable or delete the client instead", ErrRefused)
+		}
 		left = before.Federation
 		if err := s.editClient(ctx, client, owner.Record, change); err != nil || !changesAppID(before, *client) {
 			return err
@@ -239,6 +243,7 @@ func restoreUnchangeable(client *storage.Client, before storage.Client) {
 	client.Incarnation, client.DirectoryIncarnation = before.Incarnation, before.DirectoryIncarnation
 	client.Secrets, client.CreatedAt, client.Disabled = before.Secrets, before.CreatedAt, before.Disabled
 	client.Assignments, client.ExpiresAt = before.Assignments, before.ExpiresAt
+	client.Origin, client.UnusedUntil, client.Copy = before.Origin, before.UnusedUntil, before.Copy
 	if client.Lifetimes.SessionIdle == before.Lifetimes.SessionIdle && client.Lifetimes.SessionAbsolute == before.Lifetimes.SessionAbsolute {
 		client.Lifetimes.SessionIdle, client.Lifetimes.SessionAbsolute = 0, 0 // They never had an effect: see checkClientLifetimes.
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/minifed/minifed/grants"
+	"github.com/minifed/minifed/internal/uri"
 	"github.com/minifed/minifed/server/clientmetadata"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/outbound"
@@ -167,7 +168,7 @@ func (c *Clients) admitted(ctx context.Context, directory storage.Directory, id 
 	if !Offered(directory) {
 		return nil, storage.ErrNotFound
 	}
-	address, valid := parseID(id)
+	address, valid := uri.ParseDocument(id)
 	if !valid {
 		return nil, notAdmitted("The client_id is not the URL of a metadata document: https with a host name and a path, without user, fragment, percent-encoding and dot segments.", "the client_id is no URL of a metadata document")
 	}

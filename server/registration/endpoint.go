@@ -23,9 +23,9 @@ import (
 )
 
 const (
-	// RouteName is the name of the route, and Path its path below the issuer.
+	// RouteName is the name of the route.
 	RouteName = "register_client"
-	Path      = "/oauth2/register"
+	path      = "/oauth2/register"
 
 	// maxBody bounds the body of a registration, in bytes, so that the record has room.
 	maxBody = 8 << 10
@@ -54,7 +54,7 @@ type Recorder interface {
 
 // Mount implements endpoint.Endpoint.
 func (e *Endpoint) Mount(t *endpoint.RouteTable) {
-	t.Handle(endpoint.Route{Name: RouteName, Path: Path, Methods: []string{http.MethodPost}, Serve: e.serve, ErrorWriter: writeError, CORS: true})
+	t.Handle(endpoint.Route{Name: RouteName, Path: path, Methods: []string{http.MethodPost}, Serve: e.serve, ErrorWriter: writeError, CORS: true})
 }
 
 // writeError challenges a request without a valid token (RFC 6750 §3); other errors are those of RFC 7591 §3.2.2.

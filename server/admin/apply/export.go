@@ -37,6 +37,9 @@ func Export(ctx context.Context, service *admin.Service, directory string) ([]Do
 			return nil, err
 		}
 		for _, client := range clients {
+			if client.Origin != storage.OriginOperator {
+				continue // Its document or registration describes it.
+			}
 			body, err := json.Marshal(fileOf(client))
 			if err != nil {
 				return nil, err

@@ -506,8 +506,8 @@ func (p *planner) othersOf(ctx context.Context, directory string, describes map[
 			return err
 		}
 		for _, client := range clients {
-			if describes["client "+storage.Key(client.Directory, client.ID)] {
-				continue
+			if describes["client "+storage.Key(client.Directory, client.ID)] || client.Origin != storage.OriginOperator {
+				continue // Files describe the clients of operators.
 			}
 			change := Change{Action: ActionIgnore, Kind: string(client.Kind), Directory: directory, ID: client.ID, state: stateOf(client)}
 			if prune {
