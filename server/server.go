@@ -107,7 +107,7 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&onetimecode.Login{Service: d.codes},
 		&onetimecode.Phone{Service: d.codes},
 		&account.Apps{Account: d.account},
-		&device.Authorization{Clients: authorizing, Store: d.store, Random: d.Rand, Limits: device.NewLimits(d.Now), Targets: d.targets},
+		&device.Authorization{Clients: d.clients, Store: d.store, Random: d.Rand, Limits: device.NewLimits(d.Now), Targets: d.targets},
 		&device.Backend{
 			Store: d.store, Clients: d.clients, Login: wechat, Lockout: d.lockout, Audit: d.Audit, Notifications: d.notifications, Now: d.Now,
 		},

@@ -134,6 +134,8 @@ func (c *Console) routes() []route {
 		{path: "d/{directory}/clients/{client}/disable", get: c.askClientDisable, post: c.disableClient},
 		{path: "d/{directory}/clients/{client}/enable", post: c.enableClient},
 		{path: "d/{directory}/clients/{client}/delete", get: c.askClientDelete, post: c.deleteClient},
+		{path: "d/{directory}/initial-tokens", get: c.initialTokens, post: c.createInitialToken},
+		{path: "d/{directory}/initial-tokens/{token}/revoke", post: c.revokeInitialToken},
 		{path: "d/{directory}/connections", get: c.connections},
 		{path: "d/{directory}/new-connection", get: c.newConnection, post: c.createConnection},
 		{path: "d/{directory}/connections/{appid}", get: c.connection, post: c.saveConnection},
