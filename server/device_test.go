@@ -318,7 +318,9 @@ func TestDevice_WhatEndsIt(t *testing.T) {
 func TestDevice_RequestIsChecked(t *testing.T) {
 	ts := newDeviceServer(t)
 	for _, row := range []struct{ fields, code string }{
-		{"", "invalid_scope"}, {"scope=unknown", "invalid_scope"}, {"scope=urn:minifed:link", "invalid_scope"},
+		{"", "invalid_scope"},
+		{"scope=unknown", "invalid_scope"},
+		{"scope=urn:minifed:link", "invalid_scope"},
 		{"scope=openid&resource=https://other.example", "invalid_target"},
 	} {
 		fields := must(url.ParseQuery(row.fields))(t)
