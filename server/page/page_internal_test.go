@@ -157,11 +157,14 @@ func usedKeys(t *testing.T) map[string]bool {
 	for _, method := range []string{"scan", "link"} {
 		said["login."+method], said[method+".title"] = true, true
 	}
+	for _, decision := range matches(t, `message\(w, r, "(device\.\w+)"`, "../device/*.go") {
+		said[decision], said[decision+".lead"] = true, true
+	}
 	for _, reason := range matches(t, `\bdenied[A-Z]\w* += "(\w+)"`, "../method/scan/*.go") {
 		said["scan.denied."+reason] = true
 	}
 	letters := []string{"reset", "email", "email_changed", "password", "first_password", "linked"}
-	letters = slices.Concat(letters, matches(t, `"mail\.(\w+)"`, "../method/*/*.go"), matches(t, `"mail\.(\w+)"`, "../account/*.go"))
+	letters = slices.Concat(letters, matches(t, `"mail\.(\w+)"`, "../method/*/*.go"), matches(t, `"mail\.(\w+)"`, "../account/*.go"), matches(t, `"mail\.(\w+)"`, "../device/*.go"))
 	for _, letter := range letters {
 		said["mail."+letter+".subject"], said["mail."+letter+".text"] = true, true
 	}
