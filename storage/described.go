@@ -9,7 +9,7 @@ import (
 // between the two is drift: a change that the files do not have.
 type Described struct {
 	Directory string `json:"directory"`
-	// Kind and ID identify the described record: a directory, an operator by the username, or the kind of a client or of a connection.
+	// Kind and ID identify the described record: a directory, an operator by the username, a resource by the identifier, or the kind of a client or of a connection.
 	Kind string `json:"kind"`
 	ID   string `json:"id"`
 	// Body has the members of the record, without secrets.
@@ -34,6 +34,8 @@ func (d Described) key() string {
 		return DescribedOperator + "/" + d.ID
 	case string(ConnectionWebsite), string(ConnectionOfficialAccount), string(ConnectionNativeApp):
 		return "connection/" + d.ID
+	case DescribedResource:
+		return DescribedResource + "/" + ResourceID(d.ID)
 	default:
 		return "client/" + d.ID
 	}
@@ -43,4 +45,5 @@ func (d Described) key() string {
 const (
 	DescribedDirectory = "directory"
 	DescribedOperator  = "operator"
+	DescribedResource  = "resource"
 )

@@ -115,6 +115,14 @@ func methodCalls() map[string]methodCall {
 			_, err := s.PreviewConnectionUpdate(storage.Connection{Directory: d}, func(*storage.Connection) {})
 			return err
 		}},
+		"PreviewResource": {acts: []Act{ActResourceRead}, call: func(_ context.Context, s *Service, d string) error {
+			_, err := s.PreviewResource(storage.Directory{ID: d}, storage.Resource{})
+			return err
+		}},
+		"PreviewResourceUpdate": {acts: []Act{ActResourceRead}, call: func(_ context.Context, s *Service, d string) error {
+			_, err := s.PreviewResourceUpdate(storage.Resource{Directory: d}, storage.Directory{ID: d}, func(*storage.Resource) {})
+			return err
+		}},
 		"CreateResource": {acts: []Act{ActResourceCreate}, call: func(ctx context.Context, s *Service, d string) error {
 			_, err := s.CreateResource(ctx, storage.Resource{Directory: d})
 			return err

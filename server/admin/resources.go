@@ -214,6 +214,30 @@ func (s *Service) DeleteResource(ctx context.Context, directory, name string) er
 	return s.config.Engine.Delete(ctx, storage.KindResource, entry.Record.Document().ID)
 }
 
+// PreviewResource returns the record that CreateResource would store. directory is the record that the resource's directory has, or
+// will have. Nothing is written.
+func (s *Service) PreviewResource(directory storage.Directory, asked storage.Resource) (storage.Resource, error) {
+	if err := s.Allowed(directory.ID, ActResourceRead); err != nil {
+		return storage.Resource{}, err
+	}
+	asked.Directory = directory.ID
+	disabled := asked.Disabled
+	resource, err := s.newResource(asked, directory)
+	resource.Disabled = disabled
+	return resource, err
+}
+
+// PreviewResourceUpdate returns the record that UpdateResource would store. Nothing is written.
+func (s *Service) PreviewResourceUpdate(current storage.Resource, directory storage.Directory, change func(*storage.Resource)) (storage.Resource, error) {
+	if err := s.Allowed(current.Directory, ActResourceRead); err != nil {
+		return storage.Resource{}, err
+	}
+	before := current
+	change(&current)
+	keepResource(&current, before)
+	return current, s.checkResource(current, directory)
+}
+
 func resourceEntry(directory, id string, act Act) entry {
 	return entry{directory: directory, action: act, target: "resource:" + id}
 }

@@ -47,7 +47,31 @@ func (s *Service) checkSigners(ctx context.Context, before, after storage.Direct
 				algorithm, named(clients))
 		}
 	}
+	if err := s.checkResourceSigners(ctx, after.ID, removed, &p); err != nil {
+		return err
+	}
 	return p.err()
+}
+
+// checkResourceSigners adds the resources of a directory whose tokens are signed with a removed algorithm.
+func (s *Service) checkResourceSigners(ctx context.Context, directory string, removed []string, p *problems) error {
+	for page := (Page{Limit: storage.MaxPage}); ; {
+		resources, next, err := list[storage.Resource](ctx, s, page.query(directory, storage.ByCreated))
+		if err != nil {
+			return err
+		}
+		for _, resource := range resources {
+			if slices.Contains(removed, resource.TokenAlgorithm) {
+				p.add("policy.signing_algorithms", "must keep %s, which signs the tokens of resource %s; give it another one first, by --token-alg of `resource update`",
+					resource.TokenAlgorithm, resource.Identifier)
+				return nil
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		page.After = next
+	}
 }
 
 // signersOf returns the algorithms that sign a client's tokens.

@@ -20,6 +20,7 @@ const (
 	KindDirectory     = "directory"
 	KindOperator      = storage.DescribedOperator
 	KindServiceClient = "service_client"
+	KindResource      = storage.DescribedResource
 )
 
 // MaxDocuments bounds the documents of a request.
@@ -44,7 +45,7 @@ func Kinds() []string {
 	for _, kind := range admin.ConnectionKinds() {
 		kinds = append(kinds, string(kind))
 	}
-	return append(kinds, KindOperator, KindServiceClient)
+	return append(kinds, KindResource, KindOperator, KindServiceClient)
 }
 
 // SecretMembers returns the members of documents that are secrets.
@@ -98,6 +99,7 @@ type described struct {
 	// connection is set for a connection.
 	connection *connectionBody
 	service    *serviceBody
+	resource   *storage.Resource
 }
 
 // key identifies the record that a document describes.
@@ -109,6 +111,8 @@ func (d described) key() string {
 		return KindOperator + " " + d.id()
 	case d.connection != nil:
 		return connectionKey(d.connection.Connection)
+	case d.resource != nil:
+		return resourceKey(*d.resource)
 	default:
 		return "client " + storage.Key(d.directoryID(), d.id())
 	}
@@ -124,6 +128,8 @@ func (d described) id() string {
 		return d.service.ID
 	case d.connection != nil:
 		return d.connection.AppID
+	case d.resource != nil:
+		return d.resource.Identifier
 	default:
 		return d.client.ID
 	}
@@ -137,6 +143,8 @@ func (d described) directoryID() string {
 		return d.client.Directory
 	case d.connection != nil:
 		return d.connection.Directory
+	case d.resource != nil:
+		return d.resource.Directory
 	default:
 		return storage.OperatorsDirectory
 	}
@@ -170,8 +178,14 @@ func read(document Document, defaultDirectory string) (described, []Problem) {
 		d.connection.Kind = storage.ConnectionKind(d.Kind)
 		d.connection.Directory = cmp.Or(d.connection.Directory, defaultDirectory)
 	}
+	if d.resource != nil {
+		d.resource.Directory = cmp.Or(d.resource.Directory, defaultDirectory)
+	}
 	if d.id() == "" {
 		field := "id"
+		if d.resource != nil {
+			field = "identifier"
+		}
 		if d.connection != nil {
 			field = "app_id"
 		}
@@ -195,6 +209,9 @@ func (d *described) body() any {
 	case KindServiceClient:
 		d.service = new(serviceBody)
 		return d.service
+	case KindResource:
+		d.resource = new(storage.Resource)
+		return d.resource
 	case string(storage.ConnectionWebsite), string(storage.ConnectionOfficialAccount), string(storage.ConnectionNativeApp):
 		d.connection = new(connectionBody)
 		return d.connection
@@ -252,7 +269,7 @@ func membersOf(record reflect.Type) map[string]reflect.Type {
 			continue
 		}
 		elsewhere := record == reflect.TypeFor[storage.Client]() && slices.Contains(notOfClients(), name) ||
-			record == reflect.TypeFor[storage.Connection]() && name == "kind"
+			record == reflect.TypeFor[storage.Connection]() && name == "kind" || record == reflect.TypeFor[storage.Resource]() && name == "id"
 		if !elsewhere && !slices.Contains(managed(), name) {
 			members[name] = kind
 		}

@@ -29,7 +29,7 @@ func record(ctx context.Context, service *admin.Service, documents []described) 
 	return nil
 }
 
-// withoutSecrets returns the body without its secrets, and with the directory of a client or a connection.
+// withoutSecrets returns the body without its secrets, and with the directory of a client, a connection or a resource.
 func (d *described) withoutSecrets() (json.RawMessage, error) {
 	var members map[string]any
 	if err := json.Unmarshal(d.Body, &members); err != nil {
@@ -38,7 +38,7 @@ func (d *described) withoutSecrets() (json.RawMessage, error) {
 	for _, name := range SecretMembers() {
 		delete(members, name)
 	}
-	if d.client != nil || d.connection != nil {
+	if d.client != nil || d.connection != nil || d.resource != nil {
 		members["directory"] = d.directoryID()
 	}
 	return json.Marshal(members)

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/storage"
@@ -19,7 +20,7 @@ type clientFile struct {
 	DefaultScopes *[]string `json:"default_scopes,omitempty"`
 }
 
-// Export returns the documents that describe a directory, its clients and its connections as they are. Apply leaves the store unchanged with them.
+// Export returns the documents that describe a directory, its clients, its connections and its resources as they are. Apply leaves the store unchanged with them.
 // They have no secrets.
 func Export(ctx context.Context, service *admin.Service, directory string) ([]Document, error) {
 	entry, err := service.Directory(ctx, directory)
@@ -48,7 +49,11 @@ func Export(ctx context.Context, service *admin.Service, directory string) ([]Do
 		}
 		if page.After = next; next == "" {
 			connections, err := exportConnections(ctx, service, directory)
-			return append(documents, connections...), err
+			if err != nil {
+				return nil, err
+			}
+			resources, err := exportResources(ctx, service, directory)
+			return slices.Concat(documents, connections, resources), err
 		}
 	}
 }

@@ -161,6 +161,7 @@ func (p *planner) records(ctx context.Context, documents []described) error {
 		{func(d described) bool { return d.directory != nil }, p.directory},
 		{func(d described) bool { return d.client != nil }, p.client},
 		{func(d described) bool { return d.connection != nil }, p.connection},
+		{func(d described) bool { return d.resource != nil }, p.resource},
 		{func(d described) bool { return d.operator != nil }, p.operator},
 		{func(d described) bool { return d.service != nil }, p.serviceClient},
 	} {
@@ -479,7 +480,7 @@ func (u clientUpdate) do(ctx context.Context) (err error) {
 	return err
 }
 
-// others adds the clients and connections of described directories that no document describes.
+// others adds the clients, connections and resources of described directories that no document describes.
 func (p *planner) others(ctx context.Context, documents []described, prune bool) error {
 	describes, directories := map[string]bool{}, []string{}
 	for _, d := range documents {
@@ -490,7 +491,7 @@ func (p *planner) others(ctx context.Context, documents []described, prune bool)
 		}
 	}
 	for _, directory := range directories {
-		for _, others := range []func(context.Context, string, map[string]bool, bool) error{p.othersOf, p.otherConnections} {
+		for _, others := range []func(context.Context, string, map[string]bool, bool) error{p.othersOf, p.otherConnections, p.otherResources} {
 			if err := others(ctx, directory, describes, prune); err != nil && !errors.Is(err, admin.ErrNotFound) {
 				return err
 			}
