@@ -24,7 +24,11 @@ func contextReaders() map[string][]string {
 		"server/federation/service.go":       {"Service.ExchangeCode", "Service.ResolveReplay", "Service.ResolveSubject"}, // interfaces of package grants
 		"server/operators/authenticator.go":  {"requestOf"},                                                               // the actor of a plain http.Handler of the admin listener
 		"server/token/access_token.go":       {"AccessTokens.GenerateAccessToken"},                                        // fosite's AccessTokenStrategy
-		"server/token/authorization_code.go": {"codeStorage.GetAuthorizeCodeSession"},                                     // fosite's AuthorizeCodeStorage
+		"server/token/authorization_code.go": {"codeStorage.GetAuthorizeCodeSession", "codeStorage.narrow"},               // fosite's AuthorizeCodeStorage, and what it calls
+		"server/token/client_credentials.go": {"credentialsGrant.HandleTokenEndpointRequest"},                             // fosite.TokenEndpointHandler
+		"server/token/device_code.go":        {"deviceGrant.narrow"},                                                      // what a fosite.TokenEndpointHandler calls
+		"server/token/refresh_token.go":      {"RefreshTokenGrant.selected"},                                              // what a fosite.TokenEndpointHandler calls
+		"server/token/target.go":             {"exchangeTarget.HandleTokenEndpointRequest"},                               // fosite.TokenEndpointHandler
 		"server/token/dispatcher.go":         {"Dispatcher.HandleTokenEndpointRequest"},                                   // fosite.TokenEndpointHandler
 		"server/token/id_token.go":           {"IDTokens.GenerateIDToken"},                                                // fosite's OpenIDConnectTokenStrategy
 		"server/token/provider.go":           {"issuerURL"},                                                               // methods of fosite.Configurator
