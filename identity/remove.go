@@ -50,17 +50,17 @@ func (s *Service) RemoveTOTP(ctx context.Context, user storage.User, how Removal
 	return err
 }
 
-// IdentityID is the name of an identity for its user.
-func IdentityID(link storage.Identity) string { return storage.Digest("identity", link.Document().ID) }
+// LinkID is the name of an identity for its user.
+func LinkID(link storage.Identity) string { return storage.Digest("identity", link.Document().ID) }
 
-// RemoveIdentity removes an identity of a user, by its IdentityID, and returns it. The UnionIDs go with the last OpenID. It returns
+// RemoveIdentity removes an identity of a user, by its LinkID, and returns it. The UnionIDs go with the last OpenID. It returns
 // ErrUnknownMethod, also for the ID of another system, or ErrLastMethod.
 func (s *Service) RemoveIdentity(ctx context.Context, user storage.User, id string, how Removal) (storage.Identity, error) {
 	links, err := s.Identities(ctx, user)
 	if err != nil {
 		return storage.Identity{}, err
 	}
-	i := slices.IndexFunc(links, func(link *storage.Entry[storage.Identity]) bool { return IdentityID(link.Record) == id })
+	i := slices.IndexFunc(links, func(link *storage.Entry[storage.Identity]) bool { return LinkID(link.Record) == id })
 	if i < 0 || links[i].Record.Type == storage.IdentityExternal {
 		return storage.Identity{}, ErrUnknownMethod
 	}

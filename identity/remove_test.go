@@ -21,7 +21,7 @@ func (h *storeHarness) ids(user string) map[string]string {
 	}
 	found := map[string]string{}
 	for _, link := range links {
-		found[strings.TrimSpace(string(link.Record.Type)+" "+link.Record.Namespace)] = identity.IdentityID(link.Record)
+		found[strings.TrimSpace(string(link.Record.Type)+" "+link.Record.Namespace)] = identity.LinkID(link.Record)
 	}
 	return found
 }

@@ -49,7 +49,7 @@ func (a *Account) viewIdentities(r *endpoint.Request, user storage.User, links [
 	shown := []Identity{}
 	for _, entry := range links {
 		link := entry.Record
-		view := Identity{ID: identity.IdentityID(link), Type: link.Type, CreatedAt: link.CreatedAt}
+		view := Identity{ID: identity.LinkID(link), Type: link.Type, CreatedAt: link.CreatedAt}
 		switch link.Type {
 		case storage.IdentityUsername:
 			view.Value = user.Username
