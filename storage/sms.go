@@ -27,7 +27,7 @@ type SMS struct {
 type SMSTemplates struct {
 	English string `json:"en,omitempty"`
 	// Chinese is the template of the other languages too.
-	Chinese string `json:"zh-CN,omitempty"`
+	Chinese string `json:"zh,omitempty"`
 }
 
 // The providers of SMS.

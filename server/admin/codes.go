@@ -67,7 +67,7 @@ func (p *problems) checkCodes(directory storage.Directory) {
 	p.checkLinks(map[string]string{"sms.url": sms.URL, "captcha_url": directory.CaptchaURL})
 	for member, label := range map[string]string{
 		"sms.access_key": sms.AccessKey, "sms.app_id": sms.AppID, "sms.region": sms.Region, "sms.signature": sms.Signature,
-		"sms.templates.en": sms.Templates.English, "sms.templates.zh-CN": sms.Templates.Chinese,
+		"sms.templates.en": sms.Templates.English, "sms.templates.zh": sms.Templates.Chinese,
 	} {
 		p.check(member, checkLabel(label))
 	}
@@ -92,10 +92,10 @@ func (p *problems) checkSMSProvider(sms storage.SMS) {
 	needs := map[string]string{}
 	switch sms.Provider {
 	case storage.SMSAliyun:
-		needs = map[string]string{"sms.access_key": sms.AccessKey, "sms.signature": sms.Signature, "sms.templates.zh-CN": sms.Templates.Chinese}
+		needs = map[string]string{"sms.access_key": sms.AccessKey, "sms.signature": sms.Signature, "sms.templates.zh": sms.Templates.Chinese}
 	case storage.SMSTencent:
 		needs = map[string]string{
-			"sms.access_key": sms.AccessKey, "sms.app_id": sms.AppID, "sms.signature": sms.Signature, "sms.templates.zh-CN": sms.Templates.Chinese,
+			"sms.access_key": sms.AccessKey, "sms.app_id": sms.AppID, "sms.signature": sms.Signature, "sms.templates.zh": sms.Templates.Chinese,
 		}
 	case storage.SMSWebhook:
 		needs = map[string]string{"sms.url": sms.URL}

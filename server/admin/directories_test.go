@@ -62,7 +62,7 @@ func TestDirectory_ReportsEveryProblem(t *testing.T) {
 	wantInvalid(t, err, "id", "name", "issuer", "branding.accent_color", "branding.policy_url", "branding.icp_number", "branding.police_number",
 		"verification_files",
 		"policy.signing_algorithms", "policy.two_factor", "policy.phone_fresh", "lifetimes.code", "claims", "sign_in_methods",
-		"sms.url", "sms.access_key", "sms.signature", "sms.templates.zh-CN", "sms.country_codes", "sms.daily_limit", "captcha_url")
+		"sms.url", "sms.access_key", "sms.signature", "sms.templates.zh", "sms.country_codes", "sms.daily_limit", "captcha_url")
 	_, err = h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.SignInMethods = []string{storage.SignInPasskey} })
 	wantInvalid(t, err, "sign_in_methods")
 	_, err = h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Issuer = "https://other.example.com" })

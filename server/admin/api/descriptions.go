@@ -138,7 +138,7 @@ func directoryDescriptions() map[string]description {
 		"SMS.daily_limit":       says("The most messages of the directory a day. The default is 1000."),
 		"SMSTemplates":          says("Templates by language."),
 		"SMSTemplates.en":       says("The template in English. Without one, that in Chinese is used."),
-		"SMSTemplates.zh-CN":    says("The template in Chinese, which is that of all other languages too."),
+		"SMSTemplates.zh":       says("The template in Chinese, which is that of all other languages too."),
 		"DirectoryKey":          says("A key of a directory."),
 		"DirectoryKey.key":      needs("8 to 256 ASCII characters; empty removes the key."),
 

@@ -41,7 +41,7 @@ func Directory() []Setting[storage.Directory] {
 		{"sms-region", "sms.region", Codes, nil, text(func(d *r) *string { return &d.SMS.Region })},
 		{"sms-signature", "sms.signature", Codes, nil, text(func(d *r) *string { return &d.SMS.Signature })},
 		{"sms-template-en", "sms.templates.en", Codes, nil, text(func(d *r) *string { return &d.SMS.Templates.English })},
-		{"sms-template-zh", "sms.templates.zh-CN", Codes, nil, text(func(d *r) *string { return &d.SMS.Templates.Chinese })},
+		{"sms-template-zh", "sms.templates.zh", Codes, nil, text(func(d *r) *string { return &d.SMS.Templates.Chinese })},
 		{"sms-country-code", "sms.country_codes", Codes, nil, List[r](func(d *r) *[]string { return &d.SMS.CountryCodes })},
 		{"sms-daily-limit", "sms.daily_limit", Codes, nil, Number[r](func(d *r) *int64 { return &d.SMS.DailyLimit })},
 		{"captcha-url", "captcha_url", Codes, nil, text(func(d *r) *string { return &d.CaptchaURL })},
