@@ -50,6 +50,8 @@ func newFilledHarness(t *testing.T) *harness {
 		ID: "pipeline", Name: "Pipeline", Assignments: []admin.Assignment{{Directory: "default", Role: admin.RoleAdmin}}, ExpiresAt: h.now().AddDate(1, 0, 0),
 	})
 	must(client, err)(t)
+	token, _, err := h.service.CreateInitialToken(t.Context(), admin.NewInitialToken{Directory: "default", Name: "Builds", ExpiresAt: h.now().AddDate(0, 0, 7)})
+	h.initialToken = must(token, err)(t).ID
 	return h
 }
 

@@ -35,8 +35,8 @@ type harness struct {
 	people  *identity.Service
 	service *admin.Service
 	url     string
-	// alice and shadow are IDs of users, olga is that of an operator.
-	alice, shadow, olga string
+	// alice and shadow are IDs of users, olga is that of an operator, initialToken that of an initial access token.
+	alice, shadow, olga, initialToken string
 
 	mu    sync.Mutex
 	at    time.Time
