@@ -6,7 +6,7 @@ SHELL     := /bin/bash
 .DEFAULT_GOAL := help
 
 # Separate modules, so that minifed's own module does not depend on what their tests need.
-MODULES   := storage/mongodb/ferretdb wechat/wechattest/sdks examples/mcp-server
+MODULES   := storage/mongodb/ferretdb wechat/wechattest/sdks server/sms/sdks examples/mcp-server
 
 FUZZTIME  ?= 20s
 BENCHTIME ?= 2s
@@ -44,7 +44,7 @@ build: ## build bin/minifed, static and stripped
 # Tests wait for processes, browsers and disks. Several steps at a time use that time. A test allocates much and ends soon, so less
 # garbage collection (GOGC) takes less time.
 .PHONY: test
-test: setup bin/golangci-lint ## run lint and all tests: with the race detector, the modules for MongoDB, WeChat SDKs and MCP, the JavaScript examples
+test: setup bin/golangci-lint ## run lint and all tests: with the race detector, the modules for MongoDB, SDKs of WeChat and of SMS, and MCP, the JavaScript examples
 	@$(MAKE) --no-print-directory --jobs --keep-going lint test-minifed test-mongodb test-sdks test-mcp test-release
 
 # The packages that take longest are first, so that none of them runs alone at the end.
@@ -61,7 +61,9 @@ test-mongodb: compile
 
 .PHONY: test-sdks
 test-sdks: compile
-	@GOGC=400 go -C wechat/wechattest/sdks test $(GO_TEST) ./...
+	@export GOGC=400
+	go -C wechat/wechattest/sdks test $(GO_TEST) ./...
+	go -C server/sms/sdks test $(GO_TEST) ./...
 
 .PHONY: test-mcp
 test-mcp: compile
