@@ -12,7 +12,6 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,8 +27,6 @@ type Config struct {
 	// AllowPrivate allows http, and private, loopback and link-local addresses: for development, and for networks that are
 	// closed.
 	AllowPrivate bool
-	// Networks are private networks that may be called too, by https.
-	Networks []netip.Prefix
 	// Roots are the certificate authorities for the hosts; nil is the system's.
 	Roots *x509.CertPool
 	// Lookup finds the addresses of a host; nil is the system's resolver.
@@ -283,10 +280,7 @@ func (o *Client) dial(ctx context.Context, _, address string) (net.Conn, error) 
 
 // mayCall reports whether an address is public, or allowed by the configuration.
 func (o *Client) mayCall(ip netip.Addr) bool {
-	if o.config.AllowPrivate || isPublic(ip) {
-		return true
-	}
-	return slices.ContainsFunc(o.config.Networks, func(network netip.Prefix) bool { return network.Contains(ip) })
+	return o.config.AllowPrivate || isPublic(ip)
 }
 
 func (o *Client) addresses(ctx context.Context, host string) ([]netip.Addr, error) {
