@@ -125,6 +125,9 @@ func backendAttempts() map[string]backendAttempt {
 		"the approval of a browser": {"browser sessions", func(s *backendFixture) response {
 			return s.post("evil", approvePath, url.Values{"scene": {"AAAAAAAAAAAAAAAAAAAAAA"}, "code": {s.app("evil").Login("victim")}, "number": {"42"}})
 		}, nil},
+		"the approval of a device": {"devices", func(s *backendFixture) response {
+			return s.post("evil", deviceBackendPath+"allow", url.Values{"user_code": {"BCDF-GHJK"}, "end": {"JK"}, "code": {s.app("evil").Login("victim")}})
+		}, nil},
 		"a code of another mini-program": {sessions, func(s *backendFixture) response { return s.exchange("evil", s.app("mall").Login("victim")) }, nil},
 		"another's code that was used": {sessions, func(s *backendFixture) response {
 			code := s.app("mall").Login("victim")
