@@ -203,6 +203,9 @@ func (b *apiDocument) scheme(security []map[string]any) string {
 		if _, ok := one["client_secret_basic"]; ok {
 			return b.say("Authentication: the client, by [the method for which it is registered](#%s).", anchor(b.say("Client authentication")))
 		}
+		if _, ok := one["initial_access_token"]; ok {
+			return b.say("Authentication: an initial access token in the header `Authorization: Bearer`, if the directory requires one.")
+		}
 		if _, ok := one["bearer"]; ok {
 			return b.say("Authentication: an access token in the header `Authorization: Bearer`.")
 		}

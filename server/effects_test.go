@@ -65,6 +65,26 @@ func memberEffects() map[string]string {
 		"ui_locales":            "TestOIDCC_oidcc_ui_locales",
 		"user":                  "TestProfile_UpdateRequiresPermission",
 		"username":              "TestSetPassword_ReplacesAPasswordOnlyWithTheOldOne",
+
+		"device_code": "TestRFC8628_UserAllowsDeviceAfterScan",
+		"end":         "TestDeviceRule_UserAllowsInMiniProgram",
+		"user_code":   "TestDeviceRule_UserAllowsInMiniProgram",
+
+		"application_type":                      "TestRFC7591_3_1_BodiesOfRealClients",
+		"client_name":                           "TestRFC7591_3_1_BodiesOfRealClients",
+		"grant_types":                           "TestRFC7591_3_1_BodiesOfRealClients",
+		"id_token_signed_response_alg":          "TestRFC7591_3_2_1_ResponseHasRegisteredMetadata",
+		"jwks":                                  "TestRFC7591_3_2_1_ResponseHasRegisteredMetadata",
+		"jwks_uri":                              "TestRFC7591_3_2_1_ResponseHasRegisteredMetadata",
+		"logo_uri":                              "TestRFC7591_3_2_2_Errors",
+		"policy_uri":                            "TestRFC7591_3_2_1_ResponseHasRegisteredMetadata",
+		"post_logout_redirect_uris":             "TestRFC7591_3_2_1_ResponseHasRegisteredMetadata",
+		"redirect_uris":                         "TestRFC7591_3_1_BodiesOfRealClients",
+		"response_types":                        "TestRFC7591_3_2_2_Errors",
+		"token_endpoint_auth_method":            "TestRFC7591_3_1_BodiesOfRealClients",
+		"token_endpoint_auth_methods_supported": "TestClientDocument_DocumentsOfProducts",
+		"token_endpoint_auth_signing_alg":       "TestRFC7591_3_2_1_ResponseHasRegisteredMetadata",
+		"tos_uri":                               "TestRFC7591_3_2_1_ResponseHasRegisteredMetadata",
 	}
 }
 

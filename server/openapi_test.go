@@ -25,6 +25,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/minifed/minifed/server"
+	"github.com/minifed/minifed/server/clientmetadata"
 )
 
 // openAPI is openapi.json, which every response of every test must match. What it describes but no test received is reported
@@ -416,12 +417,14 @@ func TestOpenAPI_DescribesEveryParameter(t *testing.T) {
 	// 3. Every known body parameter is described at an endpoint, and every described parameter is known.
 	var all []string
 	for path := range d.Paths {
-		if strings.HasPrefix(path, eventsPath) {
-			continue // A message of WeChat has no parameters.
+		if strings.HasPrefix(path, eventsPath) || path == registerPath {
+			continue // A message of WeChat has no parameters, and metadata has members.
 		}
 		all = append(all, names(d.parameters(path))...)
 	}
 	same("all", all, slices.Concat(read["body"], read["doors"], read["scans"], read["devices"], read["authorization"]))
+	// 4. A registration has the members of metadata; a metadata document also names itself.
+	same("register", append(names(d.parameters(registerPath)), "client_id"), clientmetadata.Members())
 }
 
 // endpointFiles are the files whose code serves the described endpoints.
@@ -431,6 +434,7 @@ func endpointFiles(t *testing.T) []string {
 		"federation/service.go", "endpoint/form.go", "handler.go", "token/id_token.go", "token/introspection.go", "token/link_proof.go", "endpoint/json_parameters.go", "federation/resolve_user.go", "endpoint/error.go", "federation/profile.go", "pushevent/endpoint.go", "method/handoff/issue.go", "account/starts_sessions.go",
 		"authorize/pushed.go", "token/revocation.go", "account/set_password.go", "token/endpoint.go", "token/userinfo.go", "ratelimit/rules.go",
 		"account/starts_sessions.go", "device/authorization.go", "device/backend.go", "token/device_code.go", "method/scan/approve.go", "method/scan/backend.go", "method/scan/deny.go", "method/scan/seen.go",
+		"clientmetadata/metadata.go", "registration/endpoint.go", "registration/token.go",
 	}
 	for _, folder := range []string{"../grants", "../storage/oauth2"} {
 		found := must(filepath.Glob(folder + "/*.go"))(t)
@@ -581,7 +585,10 @@ func errorWords(t *testing.T, file string, node ast.Node) []string {
 			}
 			return nonEmpty(code)
 		}
-	case *ast.ValueSpec: // const reasonX = "x"
+	case *ast.ValueSpec: // const reasonX = "x", or const X ErrorCode = "x"
+		if kind, ok := n.Type.(*ast.Ident); ok && kind.Name == "ErrorCode" && len(n.Values) == 1 {
+			return literal(n.Values[0])
+		}
 		if name := strings.ToLower(n.Names[0].Name); len(n.Values) == 1 && (strings.HasPrefix(name, "reason") || strings.HasPrefix(name, "code") || name == "invalidtarget") {
 			return literal(n.Values[0])
 		}

@@ -3,9 +3,11 @@ package server_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -26,13 +28,15 @@ func newRegistrationServer(t *testing.T, policy storage.RegistrationPolicy) *tes
 // register sends client metadata, with header fields in pairs.
 func (ts *testServer) register(body string, headers ...string) response {
 	ts.Helper()
-	request := must(http.NewRequestWithContext(ts.Context(), http.MethodPost, ts.url+"/oauth2/register", strings.NewReader(body)))(ts.T)
+	request := must(http.NewRequestWithContext(ts.Context(), http.MethodPost, ts.url+registerPath, strings.NewReader(body)))(ts.T)
 	request.Header.Set("Content-Type", "application/json")
 	for i := 0; i < len(headers); i += 2 {
 		request.Header.Set(headers[i], headers[i+1])
 	}
 	return ts.do(request)
 }
+
+const registerPath = "/oauth2/register"
 
 const webBody = `{"redirect_uris":["https://app.example.com/callback"],"client_name":"App"}`
 
@@ -86,6 +90,30 @@ func TestRFC7591_3_1_BodiesOfRealClients(t *testing.T) {
 				t.Errorf("RFC 7591 §3.2.1: %s", a.raw)
 			}
 		})
+	}
+}
+
+func TestRFC7591_3_2_1_ResponseHasRegisteredMetadata(t *testing.T) {
+	t.Parallel()
+	ts := newRegistrationServer(t, storage.RegistrationOpen)
+	const common = `"redirect_uris":["https://app.example.com/callback"],"token_endpoint_auth_method":"private_key_jwt"`
+	for _, members := range []string{
+		`"jwks":` + string(jwks(signers()["ES256"])) + `,"token_endpoint_auth_signing_alg":"ES256"`,
+		`"jwks_uri":"https://app.example.com/jwks","application_type":"web","client_name":"App","scope":"openid profile","id_token_signed_response_alg":"ES256"`,
+		`"jwks_uri":"https://app.example.com/jwks","post_logout_redirect_uris":["https://app.example.com/out"],"policy_uri":"https://app.example.com/privacy","tos_uri":"https://app.example.com/terms"`,
+	} {
+		body := "{" + common + "," + members + "}"
+		var sent map[string]any
+		check(t, json.Unmarshal([]byte(body), &sent))
+		a := ts.register(body)
+		for name, value := range sent {
+			if !reflect.DeepEqual(a.body[name], value) {
+				t.Errorf("%s: sent %v, registered %v", name, value, a.body[name])
+			}
+		}
+		if a.status != http.StatusCreated || a.member("subject_type") != "public" || a.body["client_secret"] != nil {
+			t.Errorf("%d %s", a.status, a.raw)
+		}
 	}
 }
 

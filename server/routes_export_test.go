@@ -11,6 +11,7 @@ import (
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/server/method/scan"
+	"github.com/minifed/minifed/server/registration"
 )
 
 // JSONRoutes returns the paths whose errors are JSON, with their methods: the interface for programs, which openapi.json has to
@@ -22,7 +23,7 @@ func (s *Server) JSONRoutes() map[string][]string {
 			continue // The picture and the stream of a page.
 		}
 		if of := reflect.ValueOf(mounted.ErrorWriter).Pointer(); mounted.Name != "assets" &&
-			(of == reflect.ValueOf(endpoint.OAuthErrors).Pointer() || of == reflect.ValueOf(endpoint.ChallengedErrors).Pointer() || of == reflect.ValueOf(endpoint.BearerErrors).Pointer()) {
+			(mounted.Name == registration.RouteName || of == reflect.ValueOf(endpoint.OAuthErrors).Pointer() || of == reflect.ValueOf(endpoint.ChallengedErrors).Pointer() || of == reflect.ValueOf(endpoint.BearerErrors).Pointer()) {
 			all[mounted.Path] = slices.DeleteFunc(slices.Clone(mounted.Methods), func(method string) bool { return method == "OPTIONS" })
 		}
 	}

@@ -3,6 +3,7 @@ package clientmetadata
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/minifed/minifed/server/endpoint"
@@ -79,6 +80,9 @@ func Parse(body []byte) (Metadata, error) {
 	})
 	return m, nil
 }
+
+// Members returns the names of the members that are read.
+func Members() []string { return slices.Sorted(maps.Keys(new(Metadata).members())) }
 
 // members returns the members by their names. Names are compared exactly, other than by package json.
 func (m *Metadata) members() map[string]any {
