@@ -28,10 +28,15 @@ func newDirectory(c *console.Console, flags *settings) *cobra.Command {
 type directoryView struct {
 	storage.Directory
 	Issuer string `json:"issuer"`
+	// SMSKeySet and CaptchaKeySet say that the directory has these keys.
+	SMSKeySet     bool `json:"sms_key_set,omitempty"`
+	CaptchaKeySet bool `json:"captcha_key_set,omitempty"`
 }
 
 func viewDirectory(service operations, directory storage.Directory) directoryView {
-	return directoryView{directory, service.IssuerOf(directory)}
+	view := directoryView{directory, service.IssuerOf(directory), directory.SMSKey != "", directory.CaptchaKey != ""}
+	view.SMSKey, view.CaptchaKey = "", ""
+	return view
 }
 
 // newDirectoryFields adds a flag for each setting of a directory that can change.
@@ -170,13 +175,13 @@ func fileNames(files []storage.VerificationFile) string {
 }
 
 // smsText describes how a directory sends codes to phones.
-func smsText(directory storage.Directory) string {
+func smsText(directory directoryView) string {
 	sms := directory.SMS
 	if sms.Provider == "" {
 		return ""
 	}
 	key := "no key"
-	if directory.SMSKey != "" {
+	if directory.SMSKeySet {
 		key = "key set"
 	}
 	return fmt.Sprintf("%s, %s, %s, at most %d a day", sms.Provider, spaced(sms.AllowedCountryCodes()), key, sms.MessagesADay())
@@ -193,7 +198,7 @@ func (d *operatorEnv) showDirectory(view directoryView) error {
 			{Name: "signing_algs", Value: spaced(admin.SigningAlgorithms(view.Directory))},
 			{Name: "sign_in_methods", Value: spaced(view.SignInMethods)},
 			{Name: "scan", Value: scanText(view.Scan, view.ScanLinkRule)},
-			{Name: "sms", Value: smsText(view.Directory)},
+			{Name: "sms", Value: smsText(view)},
 			{Name: "captcha_url", Value: view.CaptchaURL},
 			{Name: "self_registration", Value: yes(view.Policy.SelfRegistration)},
 			{Name: "two_factor", Value: string(view.TwoFactor())},

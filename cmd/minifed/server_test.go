@@ -154,6 +154,15 @@ func comparedLines() []string {
 		"connection create --kind website --app-id wx1111111111111111 --open-platform shop --app-secret-stdin", "connection update wx1111111111111111 --name Desk",
 		"connection disable wx1111111111111111", "connection enable wx1111111111111111", "connection show wx1111111111111111", "connection list",
 		"connection set-app-secret wx1111111111111111 --app-secret-stdin", "connection delete wx1111111111111111 --yes",
+		"resource create https://api.example.com --name Orders --scope *orders:read --scope orders:write --asked-by registered --introspected-by shop",
+		"resource update https://API.example.com/ --token-format jwt --token-lifetime 5m", "client update shop --resource https://api.example.com",
+		"resource disable https://api.example.com", "resource show https://api.example.com", "resource enable https://api.example.com", "resource list",
+		"client update shop --resource=", "resource delete https://api.example.com --yes", "resource list",
+		"directory update staff --sms-provider webhook --sms-url https://sms.example.com/send --captcha-url https://captcha.example.com/",
+		"directory set-sms-key staff --key-stdin", "directory set-captcha-key staff --key-stdin --output json", "directory show staff",
+		"directory set-captcha-key staff --remove", "directory set-sms-key staff --remove", "directory show staff",
+		"directory update staff --registration open --documents hosts --document-host claude.ai --device-grant --output json",
+		"client initial-token create --name agents --expires 7d --output json", "client initial-token list",
 		"client rotate-secret shop --secret-stdin", "client set-app-secret mini --app-secret-stdin", "client show shop",
 		"client set-push-keys mini --push-token-file token --encoding-aes-key-stdin", "client show mini", "client set-push-keys mini --remove", "client show mini",
 		"user create alice --name Alice --email alice@example.com --phone-number +8613800138000 --group staff --attribute level=3 --password-stdin",
@@ -192,6 +201,7 @@ func TestServer_CommandsPrintWhatTheyPrintOnTheStore(t *testing.T) {
 	for _, line := range []string{
 		"client show nothing", "client create --kind web --redirect-uri http://shop.example.com/", "client create --kind wechat_miniapp --id mini --app-id wx0123456789abcdef --app-secret-stdin",
 		"user show nobody", "directory delete default --yes", "directory create Staff", "operator show nobody", "operator delete ann --yes",
+		"client initial-token revoke nothing", "resource show https://nothing.example.com", "directory set-sms-key nothing --remove",
 		"operator client update nothing --name x", "user sessions nobody", "user merge undo-all nothing", "user merge accept nothing",
 	} {
 		compareFailures(t, local, remote, strings.Fields(line))
@@ -298,6 +308,7 @@ func TestServer_EveryCommandCallsItOrSaysWhy(t *testing.T) {
 	tested := []string{
 		"client test", "user import", "user export", "user merge accept", "user merge dismiss", "user merge undo", "user merge undo-all", "audit list",
 		"audit verify", "audit export", "export", "keys revoke", "connection test", "health", "statistics",
+		"client initial-token revoke",
 	}
 	tested = append(tested, comparedLines()...)
 	cli := newAPIServer(t).withServer(t)
@@ -321,6 +332,19 @@ func TestServer_EveryCommandCallsItOrSaysWhy(t *testing.T) {
 		}
 	}
 	visit(newRoot(cli.Console))
+}
+
+func TestServer_RevokesInitialTokens(t *testing.T) {
+	cli := newAPIServer(t).withServer(t)
+	created := cli.runJSON(t, "client", "initial-token", "create", "--name", "agents")
+	id, _ := created["id"].(string)
+	if got := cli.run(t, "client", "initial-token", "list"); id == "" || !strings.Contains(got, id) {
+		t.Fatalf("the list has no token %q: %s", id, got)
+	}
+	cli.run(t, "client", "initial-token", "revoke", id)
+	if got := cli.run(t, "client", "initial-token", "list"); strings.Contains(got, id) {
+		t.Errorf("the list has the revoked token: %s", got)
+	}
 }
 
 func TestServer_TransfersFiles(t *testing.T) {

@@ -103,10 +103,13 @@ func directoryKeyRoute(id, path, summary string, which admin.DirectoryKey) route
 type Directory struct {
 	storage.Directory
 	IssuerURL string `json:"issuer_url"`
+	// SMSKeySet and CaptchaKeySet say that the directory has these keys.
+	SMSKeySet     bool `json:"sms_key_set"`
+	CaptchaKeySet bool `json:"captcha_key_set"`
 }
 
 func viewDirectory(c *call, directory storage.Directory) Directory {
-	return Directory{directory, c.service.IssuerOf(directory)}
+	return Directory{directory, c.service.IssuerOf(directory), directory.SMSKey != "", directory.CaptchaKey != ""}
 }
 
 // directoryReply is the result of an act as a response.

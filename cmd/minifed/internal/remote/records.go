@@ -17,7 +17,19 @@ func (c *Client) directory(read api.Directory, err error) (*storage.Entry[storag
 		defer c.mu.Unlock()
 		c.issuers[read.ID] = read.IssuerURL
 	}
-	return entry(read.Directory, err)
+	return entry(directoryOf(read), err)
+}
+
+// directoryOf returns the record of a response, with a place for each key.
+func directoryOf(read api.Directory) storage.Directory {
+	directory := read.Directory
+	if read.SMSKeySet {
+		directory.SMSKey = "set"
+	}
+	if read.CaptchaKeySet {
+		directory.CaptchaKey = "set"
+	}
+	return directory
 }
 
 // IssuerOf returns the issuer of a directory that was read before.
