@@ -38,7 +38,7 @@ const benchURL = "https://id.example"
 // benchClaims have the length of the claims of a client's own token.
 const benchClaims = `{"iss":"https://id.example","sub":"service","aud":"https://id.example","client_id":"service","exp":1772368800,"iat":1772368200,"jti":"0123456789abcdef"}`
 
-func newBenchServer(tb testing.TB) *benchServer {
+func newBenchServer(tb testing.TB, edits ...func(*server.Config)) *benchServer {
 	tb.Helper()
 	b := &benchServer{TB: tb, engine: &storagetest.Hooks{Engine: storagetest.NewMemory(time.Now)}}
 	master := must(preparedKeys.master())(tb)
@@ -62,10 +62,14 @@ func newBenchServer(tb testing.TB) *benchServer {
 		}
 		must(storage.Insert(b.Context(), b.engine, client))(tb)
 	}
-	b.server = must(server.New(server.Config{
+	settings := server.Config{
 		PublicURL: benchURL, DefaultDirectory: "default", Engine: b.engine, Audit: audittest.New(tb, b.engine, time.Now), Keys: b.ring, Secrets: secrets, Master: master, WeChat: oneUser{},
 		Now: b.now, Rand: rand.Reader, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), ClientRate: 1_000_000,
-	}))(tb)
+	}
+	for _, edit := range edits {
+		edit(&settings)
+	}
+	b.server = must(server.New(settings))(tb)
 	return b
 }
 
