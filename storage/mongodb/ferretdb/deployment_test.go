@@ -43,6 +43,8 @@ type deployment struct {
 	key *ecdsa.PrivateKey
 	// url is the public URL, which is that of the first instance.
 	url string
+	// phones receives the SMS of all instances.
+	phones *buffer
 	// open opens the store for an instance.
 	open func(*instance) storage.Engine
 }
@@ -137,7 +139,7 @@ func newDeployment(t *testing.T, proxied func(*Server, testing.TB) *Proxy, optio
 
 func newTownOn(t *testing.T, open func(*instance) storage.Engine) (*deployment, *instance) {
 	t.Helper()
-	w := &deployment{T: t, clock: storagetest.NewClock(time.Now().UTC().Truncate(time.Millisecond)), open: open}
+	w := &deployment{T: t, clock: storagetest.NewClock(time.Now().UTC().Truncate(time.Millisecond)), phones: new(buffer), open: open}
 	w.sim = &wechattest.Server{Now: w.clock.Now}
 	api := httptest.NewServer(w.sim)
 	t.Cleanup(api.Close)
@@ -187,7 +189,7 @@ func (w *deployment) start(edit ...func(*instance)) *instance {
 	i.handler = must(server.New(server.Config{
 		PublicURL: w.url, DefaultDirectory: "default", Engine: i.engine, Audit: i.audit, Keys: i.keys, Secrets: i.secrets, Master: config.Master,
 		WeChat: i.wechat, Now: i.now, ClockTrusted: i.clockTrusted, TokenNow: i.local, Rand: rand.Reader, Logger: logger,
-		WeChatTimeout: 2 * time.Second, RequestTimeout: 30 * time.Second,
+		WeChatTimeout: 2 * time.Second, RequestTimeout: 30 * time.Second, SMSWriter: w.phones,
 		Argon2: cheapArgon2(2), // More than those of people, so that a sign-in replaces the hash.
 	}))(w.T)
 	listener.Config.Handler = i.handler
