@@ -5,8 +5,9 @@ import "time"
 const (
 	// ConsentScopes bounds the scopes of a consent.
 	ConsentScopes = 64
-	// ConsentResources bounds the resources of a consent, and ConsentResourcesSize their size in bytes.
-	ConsentResources     = 64
+	// ConsentResources bounds the resources of a consent.
+	ConsentResources = 64
+	// ConsentResourcesSize bounds their size, in bytes.
 	ConsentResourcesSize = 6 << 10
 )
 

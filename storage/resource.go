@@ -49,9 +49,10 @@ type ResourceScope struct {
 }
 
 const (
-	// MaxResourceScopes bounds the scopes of a resource, and MaxResourceTexts the bytes of their names and texts together.
+	// MaxResourceScopes bounds the scopes of a resource.
 	MaxResourceScopes = 64
-	MaxResourceTexts  = 5 << 10
+	// MaxResourceTexts bounds the names and texts of the scopes of a resource together, in bytes.
+	MaxResourceTexts = 5 << 10
 	// MaxResourceIdentifier bounds the identifier of a resource, in bytes.
 	MaxResourceIdentifier = 512
 	// MaxIntrospectors bounds the clients that may introspect the tokens of a resource.
