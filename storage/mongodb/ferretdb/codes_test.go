@@ -29,7 +29,7 @@ func (i *instance) addPhone() {
 // askCode asks for a code by SMS, and returns the page that asks for it, with the code.
 func (b *browser) askCode() (page apiResponse, code string) {
 	b.Helper()
-	page = b.submit(b.visit(b.deployment.url+"/login/phone-code"), "phone_number", annNumber)
+	page = b.submit(b.visit(b.url+"/login/phone-code"), "phone_number", annNumber)
 	b.handler.Wait()
 	sent := regexp.MustCompile(`(?m)\d{6}$`).FindAllString(b.phones.String(), -1)
 	if len(sent) == 0 {
@@ -41,7 +41,7 @@ func (b *browser) askCode() (page apiResponse, code string) {
 // typeAt types a code at an instance.
 func (b *browser) typeAt(i *instance, page apiResponse, code string) apiResponse {
 	b.Helper()
-	page.url = strings.Replace(page.url, b.deployment.url, i.address, 1)
+	page.url = strings.Replace(page.url, b.url, i.address, 1)
 	return b.submit(page, "code", code)
 }
 
