@@ -81,6 +81,7 @@ func TestMasterKey_RotatesOneInstanceAtATime(t *testing.T) {
 	insertMiniapp(t, engine, onlyOld)
 	insertTOTP(t, engine, onlyOld)
 	insertConnection(t, engine, onlyOld)
+	insertDirectory(t, engine, onlyOld)
 	a = startProcess(t, engine, c, oldFirst)
 	wantRotatedService(t, c, a, b, handle)
 	b = startProcess(t, engine, c, oldFirst)
@@ -94,8 +95,8 @@ func TestMasterKey_RotatesOneInstanceAtATime(t *testing.T) {
 		t.Errorf("the old key may go before everything is sealed by the new one: %v", err)
 	}
 	changed, err := Reseal(t.Context(), engine, newFirst)
-	if err != nil || changed != 6 {
-		t.Errorf("sealed %d records again, %v, want keys, secrets, client, connection, TOTP and check", changed, err)
+	if err != nil || changed != 7 {
+		t.Errorf("sealed %d records again, %v, want keys, secrets, client, connection, directory, TOTP and check", changed, err)
 	}
 	if changed, err := Reseal(t.Context(), engine, newFirst); err != nil || changed != 0 {
 		t.Errorf("a second pass sealed %d records again, %v", changed, err)
@@ -128,6 +129,16 @@ func TestMasterKey_RotatesOneInstanceAtATime(t *testing.T) {
 	if secret, err := onlyNew.Open(connection.Record.AppSecret, ConnectionSecretBinding(acme, "wxsim2")); err != nil || string(secret) != "connection secret" {
 		t.Errorf("the AppSecret of the connection is %q, %v", secret, err)
 	}
+	directory, err := storage.Get[storage.Directory](t.Context(), engine, acme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key, err := onlyNew.Open(directory.Record.SMSKey, SMSKeyBinding(acme)); err != nil || string(key) != "SMS key" {
+		t.Errorf("the key of the SMS provider is %q, %v", key, err)
+	}
+	if key, err := onlyNew.Open(directory.Record.CaptchaKey, CaptchaKeyBinding(acme)); err != nil || string(key) != "captcha key" {
+		t.Errorf("the key of the captcha is %q, %v", key, err)
+	}
 	if err := CheckMaster(t.Context(), engine, onlyOld); !errors.As(err, &missing) || missing.KeyID != onlyNew.IDs()[0] {
 		t.Errorf("the server still starts with only the old key: %v", err)
 	}
@@ -140,6 +151,21 @@ func insertTOTP(t *testing.T, engine storage.Engine, master *Master) {
 		t.Fatal(err)
 	}
 	if _, err := storage.Insert(t.Context(), engine, storage.TOTP{Directory: acme, User: "alice", Secret: sealed}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// insertDirectory inserts a directory with the keys of an SMS provider and of a captcha.
+func insertDirectory(t *testing.T, engine storage.Engine, master *Master) {
+	t.Helper()
+	directory := storage.Directory{ID: acme}
+	var err, failed error
+	directory.SMSKey, err = master.Seal([]byte("SMS key"), SMSKeyBinding(acme))
+	directory.CaptchaKey, failed = master.Seal([]byte("captcha key"), CaptchaKeyBinding(acme))
+	if err = errors.Join(err, failed); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := storage.Insert(t.Context(), engine, directory); err != nil {
 		t.Fatal(err)
 	}
 }
