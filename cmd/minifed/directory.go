@@ -180,11 +180,14 @@ func smsText(directory directoryView) string {
 	if sms.Provider == "" {
 		return ""
 	}
-	key := "no key"
-	if directory.SMSKeySet {
-		key = "key set"
+	key := ", no key"
+	switch {
+	case directory.SMSKeySet:
+		key = ", key set"
+	case sms.Provider == storage.SMSLog: // It needs none.
+		key = ""
 	}
-	return fmt.Sprintf("%s, %s, %s, at most %d a day", sms.Provider, spaced(sms.AllowedCountryCodes()), key, sms.MessagesADay())
+	return fmt.Sprintf("%s, %s%s, at most %d a day", sms.Provider, spaced(sms.AllowedCountryCodes()), key, sms.MessagesADay())
 }
 
 // showDirectory prints all settings of a directory that are not empty.

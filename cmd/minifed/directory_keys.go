@@ -17,12 +17,12 @@ func newDirectoryKey(d *operatorEnv, name string, which admin.DirectoryKey) *cob
 		Args:    exactly("argument.directory"),
 	}
 	command.RunE = d.operation(func(ctx context.Context, service operations, id string) error {
-		entry, err := service.Directory(ctx, id)
-		if err != nil {
+		if _, err := service.Directory(ctx, id); err != nil {
 			return err
 		}
 		key := ""
 		if !remove {
+			var err error
 			if key, err = source.read(ctx, d.Console, "Key: "); err != nil {
 				return err
 			}
@@ -30,7 +30,14 @@ func newDirectoryKey(d *operatorEnv, name string, which admin.DirectoryKey) *cob
 		if err := service.SetDirectoryKey(ctx, id, which, key); err != nil {
 			return err
 		}
-		return d.done(viewDirectory(service, entry.Record), "Directory %q has another key.", id)
+		entry, err := service.Directory(ctx, id)
+		if err != nil {
+			return err
+		}
+		if remove {
+			return d.done(viewDirectory(service, entry.Record), "The key of directory %q is removed.", id)
+		}
+		return d.done(viewDirectory(service, entry.Record), "The key of directory %q is set.", id)
 	})
 	source.add(command)
 	command.Flags().BoolVar(&remove, "remove", false, "")

@@ -160,7 +160,7 @@ func comparedLines() []string {
 		"client update shop --resource=", "resource delete https://api.example.com --yes", "resource list",
 		"directory update staff --sms-provider webhook --sms-url https://sms.example.com/send --captcha-url https://captcha.example.com/",
 		"directory set-sms-key staff --key-stdin", "directory set-captcha-key staff --key-stdin --output json", "directory show staff",
-		"directory set-captcha-key staff --remove", "directory set-sms-key staff --remove", "directory show staff",
+		"directory set-captcha-key staff --remove", "directory set-sms-key staff --remove --output json", "directory update staff --sms-provider log --sms-url=", "directory show staff",
 		"directory update staff --registration open --documents hosts --document-host claude.ai --device-grant --output json",
 		"client initial-token create --name agents --expires 7d --output json", "client initial-token list",
 		"client rotate-secret shop --secret-stdin", "client set-app-secret mini --app-secret-stdin", "client show shop",
