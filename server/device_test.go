@@ -333,6 +333,12 @@ func TestDevice_RequestIsChecked(t *testing.T) {
 	if a := ts.postAs("nobody", devicePath); a.status != http.StatusBadRequest || a.member("error") != "invalid_client" {
 		t.Errorf("%d %s", a.status, a.raw)
 	}
+	if a := ts.send(devicePath, "scope=openid", "Authorization", basic("tv", "wrong")); a.status != http.StatusUnauthorized || a.member("error") != "invalid_client" {
+		t.Errorf("a wrong secret: %d %s", a.status, a.raw)
+	}
+	if a := ts.send(devicePath, "client_id=tv&scope=openid&scope=openid"); a.status != http.StatusBadRequest || a.member("error") != "invalid_request" {
+		t.Errorf("a repeated parameter: %d %s", a.status, a.raw)
+	}
 	ts.postAs("tv", devicePath, "scope", strings.Repeat("s ", 3000)).wantError(t, "invalid_scope")
 	// The audience of the request, and one of it in the token request.
 	a := ts.postAs("tv", devicePath, "scope", "openid", "resource", "https://api.example", "resource", "https://files.example")

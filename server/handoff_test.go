@@ -271,6 +271,17 @@ func TestHandOff_RejectsRequests(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.status, a.raw)
 		}
 	}
+	byCode := func(code string) response {
+		return ts.postJSON("mini", handOffPath, map[string]string{"code": code, "target_client_id": "web"})
+	}
+	byCode("unknown").wantReason(t, http.StatusBadRequest, "new_code")
+	ts.app("mini").Block("mallory", true)
+	byCode(ts.app("mini").Login("mallory")).wantReason(t, http.StatusForbidden, "blocked")
+	disabled := ts.sub(ts.login("mini", "dora"))
+	editRecord(ts, storage.Key("default", disabled), func(u *storage.User) { u.Status = storage.UserDisabled })
+	byCode(ts.app("mini").Login("dora")).wantReason(t, http.StatusForbidden, "user_disabled")
+	ts.change("mini", func(c *storage.Client) { c.Federation.Provisioning = storage.ProvisionBind })
+	byCode(ts.app("mini").Login("nobody-yet")).wantError(t, "registration_required")
 }
 
 // A hand-off reads the grant and the user of the token, and writes the ticket. The browser reads the ticket and its user, and writes
