@@ -322,6 +322,13 @@ func TestScan_Rejections(t *testing.T) {
 			t.Errorf("the browser that asked is at %s", b.page.url)
 		}
 	})
+	t.Run("a user who awaits deletion", func(t *testing.T) {
+		b, scene := begun()
+		sub := ts.sub(ts.login("mini", "delia"))
+		editRecord(ts.testServer, storage.Key("default", sub), func(u *storage.User) { u.Status = storage.UserDeletionPending })
+		ts.approve(scene, "delia", b.number()).wantReason(t, http.StatusForbidden, "deletion_pending")
+		wantOver(t, b, "cannot sign in")
+	})
 	t.Run("a disabled user", func(t *testing.T) {
 		b, scene := begun()
 		ts.login("mini", "dora")
