@@ -135,10 +135,13 @@ func TestResource_EveryMemberHasSetting(t *testing.T) {
 
 func TestParseScope_ReadsWhatScopeTextWrites(t *testing.T) {
 	for line, want := range map[string]storage.ResourceScope{
-		"orders:read":                         {Name: "orders:read"},
-		"*orders:read Read orders":            {Name: "orders:read", TextEN: "Read orders", Default: true},
+		"orders:read": {Name: "orders:read"},
+
+		"*orders:read Read orders": {Name: "orders:read", TextEN: "Read orders", Default: true},
+
 		"orders:read Read your orders | 读取订单": {Name: "orders:read", TextEN: "Read your orders", TextZH: "读取订单"},
-		"*orders:read | 读取订单":                 {Name: "orders:read", TextZH: "读取订单", Default: true},
+
+		"*orders:read | 读取订单": {Name: "orders:read", TextZH: "读取订单", Default: true},
 	} {
 		if got := setting.ParseScope(line); got != want || setting.ScopeText(got) != line {
 			t.Errorf("%q: got %+v, written %q", line, got, setting.ScopeText(got))
