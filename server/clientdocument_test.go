@@ -201,8 +201,13 @@ func TestClientDocument_AdmissionByPolicy(t *testing.T) {
 		id       string
 		admitted bool
 	}{
-		{"", agentID, false}, {"", trusted, false}, {storage.DocumentsOff, trusted, false},
-		{storage.DocumentsHosts, trusted, true}, {storage.DocumentsHosts, port, true}, {storage.DocumentsHosts, agentID, false}, {storage.DocumentsAny, agentID, true},
+		{"", agentID, false},
+		{"", trusted, false},
+		{storage.DocumentsOff, trusted, false},
+		{storage.DocumentsHosts, trusted, true},
+		{storage.DocumentsHosts, port, true},
+		{storage.DocumentsHosts, agentID, false},
+		{storage.DocumentsAny, agentID, true},
 	} {
 		ts.changeDirectory(func(d *storage.Directory) { d.Policy.Documents = row.policy })
 		metadata := ts.get(ts.url + "/.well-known/oauth-authorization-server")

@@ -49,28 +49,58 @@ func TestRFC7591_3_1_BodiesOfRealClients(t *testing.T) {
 		client, body, kind, method, scope string
 		grants                            []string
 	}{
-		{"TypeScript SDK 1", `{"redirect_uris":["http://localhost:8090/callback"],"client_name":"Simple OAuth MCP Client","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"client_secret_post","scope":""}`,
-			"native", "client_secret_post", all, []string{"authorization_code", "refresh_token"}},
-		{"TypeScript SDK 2", `{"redirect_uris":["http://localhost:3118/callback"],"client_name":"MCP","application_type":"native","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none"}`,
-			"native", "none", all, []string{"authorization_code", "refresh_token"}},
+		{
+			"TypeScript SDK 1", `{"redirect_uris":["http://localhost:8090/callback"],"client_name":"Simple OAuth MCP Client","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"client_secret_post","scope":""}`,
+			"native", "client_secret_post", all,
+			[]string{"authorization_code", "refresh_token"},
+		},
+		{
+			"TypeScript SDK 2", `{"redirect_uris":["http://localhost:3118/callback"],"client_name":"MCP","application_type":"native","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none"}`,
+			"native", "none", all,
+			[]string{"authorization_code", "refresh_token"},
+		},
 		{"Go SDK", `{"redirect_uris":["http://localhost:3142"],"client_name":"Go","application_type":"native"}`, "native", "client_secret_basic", all, []string{"authorization_code", "refresh_token"}},
-		{"FastMCP", `{"redirect_uris":["http://localhost:54321/callback"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"scope":"openid profile email phone address offline_access","client_name":"FastMCP Client"}`,
-			"native", "none", all, []string{"authorization_code", "refresh_token"}},
-		{"mcp-remote", `{"redirect_uris":["http://localhost:3335/oauth/callback"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"client_name":"MCP CLI Proxy","client_uri":"https://github.com/modelcontextprotocol/mcp-cli","software_id":"2e6dc280-f3c3-4e01-99a7-8181dbd1d23d","software_version":"0.15.1"}`,
-			"native", "none", all, []string{"authorization_code", "refresh_token"}},
-		{"Inspector", `{"redirect_uris":["http://127.0.0.1:6274/oauth/callback"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"client_name":"MCP Inspector","client_uri":"https://github.com/modelcontextprotocol/inspector","scope":""}`,
-			"native", "none", all, []string{"authorization_code", "refresh_token"}},
-		{"VS Code", `{"client_name":"Visual Studio Code","client_uri":"https://code.visualstudio.com","grant_types":["authorization_code","refresh_token","urn:ietf:params:oauth:grant-type:device_code"],"response_types":["code"],"redirect_uris":["https://vscode.dev/redirect","http://127.0.0.1/","http://127.0.0.1:33418/"],"scope":"openid","token_endpoint_auth_method":"none","application_type":"native"}`,
-			"native", "none", "openid", []string{"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"}},
-		{"Cursor", `{"client_name":"Cursor","redirect_uris":["cursor://anysphere.cursor-retrieval/oauth/user-example/callback"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none"}`,
-			"native", "none", all, []string{"authorization_code", "refresh_token"}},
-		{"claude.ai", `{"client_name":"Claude","redirect_uris":["https://claude.ai/api/mcp/auth_callback"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none","scope":"openid offline_access"}`,
-			"spa", "none", "openid offline_access", []string{"authorization_code", "refresh_token"}},
-		{"oidc-agent", `{"application_type":"web","client_name":"oidc-agent","response_types":["code","token","id_token"],"grant_types":["authorization_code","urn:ietf:params:oauth:grant-type:device_code","password","implicit"],"redirect_uris":["edu.kit.data.oidc-agent:/redirect","http://localhost:8080","http://localhost:4242"],"scope":"openid profile"}`,
-			"native", "client_secret_basic", "openid profile", []string{"authorization_code", "urn:ietf:params:oauth:grant-type:device_code"}},
+		{
+			"FastMCP", `{"redirect_uris":["http://localhost:54321/callback"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"scope":"openid profile email phone address offline_access","client_name":"FastMCP Client"}`,
+			"native", "none", all,
+			[]string{"authorization_code", "refresh_token"},
+		},
+		{
+			"mcp-remote", `{"redirect_uris":["http://localhost:3335/oauth/callback"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"client_name":"MCP CLI Proxy","client_uri":"https://github.com/modelcontextprotocol/mcp-cli","software_id":"2e6dc280-f3c3-4e01-99a7-8181dbd1d23d","software_version":"0.15.1"}`,
+			"native", "none", all,
+			[]string{"authorization_code", "refresh_token"},
+		},
+		{
+			"Inspector", `{"redirect_uris":["http://127.0.0.1:6274/oauth/callback"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"],"response_types":["code"],"client_name":"MCP Inspector","client_uri":"https://github.com/modelcontextprotocol/inspector","scope":""}`,
+			"native", "none", all,
+			[]string{"authorization_code", "refresh_token"},
+		},
+		{
+			"VS Code", `{"client_name":"Visual Studio Code","client_uri":"https://code.visualstudio.com","grant_types":["authorization_code","refresh_token","urn:ietf:params:oauth:grant-type:device_code"],"response_types":["code"],"redirect_uris":["https://vscode.dev/redirect","http://127.0.0.1/","http://127.0.0.1:33418/"],"scope":"openid","token_endpoint_auth_method":"none","application_type":"native"}`,
+			"native", "none", "openid",
+			[]string{"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"},
+		},
+		{
+			"Cursor", `{"client_name":"Cursor","redirect_uris":["cursor://anysphere.cursor-retrieval/oauth/user-example/callback"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none"}`,
+			"native", "none", all,
+			[]string{"authorization_code", "refresh_token"},
+		},
+		{
+			"claude.ai", `{"client_name":"Claude","redirect_uris":["https://claude.ai/api/mcp/auth_callback"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none","scope":"openid offline_access"}`,
+			"spa", "none", "openid offline_access",
+			[]string{"authorization_code", "refresh_token"},
+		},
+		{
+			"oidc-agent", `{"application_type":"web","client_name":"oidc-agent","response_types":["code","token","id_token"],"grant_types":["authorization_code","urn:ietf:params:oauth:grant-type:device_code","password","implicit"],"redirect_uris":["edu.kit.data.oidc-agent:/redirect","http://localhost:8080","http://localhost:4242"],"scope":"openid profile"}`,
+			"native", "client_secret_basic", "openid profile",
+			[]string{"authorization_code", "urn:ietf:params:oauth:grant-type:device_code"},
+		},
 		{"a web server", webBody, "web", "client_secret_basic", all, []string{"authorization_code", "refresh_token"}},
-		{"unknown and null members", `{"redirect_uris":["https://app.example.com/callback"],"token_endpoint_auth_method":null,"x":{"y":[1]},"client_name#ja":"x","scope":"orders urn:minifed:link"}`,
-			"web", "client_secret_basic", all, []string{"authorization_code", "refresh_token"}},
+		{
+			"unknown and null members", `{"redirect_uris":["https://app.example.com/callback"],"token_endpoint_auth_method":null,"x":{"y":[1]},"client_name#ja":"x","scope":"orders urn:minifed:link"}`,
+			"web", "client_secret_basic", all,
+			[]string{"authorization_code", "refresh_token"},
+		},
 	} {
 		t.Run(row.client, func(t *testing.T) {
 			ts.clock.Advance(time.Hour)
@@ -289,18 +319,30 @@ func TestClientDocument_DocumentsOfProducts(t *testing.T) {
 	host.publishText(base+"/jwks", string(jwks(key)))
 	b := ts.newBrowser()
 	for i, row := range []struct{ name, document, redirect, sent, auth string }{
-		{"Claude Code", `{"client_id":%q,"client_name":"Claude Code","client_uri":"https://claude.ai","redirect_uris":["http://localhost/callback","http://127.0.0.1/callback"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none"}`,
-			"", "http://localhost:54545/callback", "none"},
-		{"claude.ai", `{"client_id":%q,"client_name":"Claude","redirect_uris":["https://claude.ai/api/mcp/auth_callback"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none"}`,
-			"", "https://claude.ai/api/mcp/auth_callback", "none"},
-		{"ChatGPT", `{"client_id":%q,"client_name":"ChatGPT","redirect_uris":["https://chatgpt.com/connector/oauth/abc"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"private_key_jwt","token_endpoint_auth_signing_alg":"RS256","jwks_uri":"` + base + `/jwks"}`,
-			"", "https://chatgpt.com/connector/oauth/abc", "key"},
-		{"ChatGPT, newer, by key", `{"client_id":%q,"client_name":"ChatGPT","redirect_uris":["https://chatgpt.com/connector/oauth/abc"],"token_endpoint_auth_methods_supported":["none","private_key_jwt"],"jwks_uri":"` + base + `/jwks"}`,
-			"", "https://chatgpt.com/connector/oauth/abc", "key"},
-		{"ChatGPT, newer, public", `{"client_id":%q,"client_name":"ChatGPT","redirect_uris":["https://chatgpt.com/connector/oauth/abc"],"token_endpoint_auth_methods_supported":["none","private_key_jwt"],"jwks_uri":"` + base + `/jwks"}`,
-			"", "https://chatgpt.com/connector/oauth/abc", "none"},
-		{"VS Code", `{"client_id":%q,"client_name":"Visual Studio Code","client_uri":"https://vscode.dev/product","grant_types":["authorization_code","refresh_token","urn:ietf:params:oauth:grant-type:device_code"],"response_types":["code"],"redirect_uris":["https://vscode.dev/redirect","http://127.0.0.1:33418/"],"token_endpoint_auth_method":"none","application_type":"native"}`,
-			"", "http://127.0.0.1:33418/", "none"},
+		{
+			"Claude Code", `{"client_id":%q,"client_name":"Claude Code","client_uri":"https://claude.ai","redirect_uris":["http://localhost/callback","http://127.0.0.1/callback"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none"}`,
+			"", "http://localhost:54545/callback", "none",
+		},
+		{
+			"claude.ai", `{"client_id":%q,"client_name":"Claude","redirect_uris":["https://claude.ai/api/mcp/auth_callback"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none"}`,
+			"", "https://claude.ai/api/mcp/auth_callback", "none",
+		},
+		{
+			"ChatGPT", `{"client_id":%q,"client_name":"ChatGPT","redirect_uris":["https://chatgpt.com/connector/oauth/abc"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"private_key_jwt","token_endpoint_auth_signing_alg":"RS256","jwks_uri":"` + base + `/jwks"}`,
+			"", "https://chatgpt.com/connector/oauth/abc", "key",
+		},
+		{
+			"ChatGPT, newer, by key", `{"client_id":%q,"client_name":"ChatGPT","redirect_uris":["https://chatgpt.com/connector/oauth/abc"],"token_endpoint_auth_methods_supported":["none","private_key_jwt"],"jwks_uri":"` + base + `/jwks"}`,
+			"", "https://chatgpt.com/connector/oauth/abc", "key",
+		},
+		{
+			"ChatGPT, newer, public", `{"client_id":%q,"client_name":"ChatGPT","redirect_uris":["https://chatgpt.com/connector/oauth/abc"],"token_endpoint_auth_methods_supported":["none","private_key_jwt"],"jwks_uri":"` + base + `/jwks"}`,
+			"", "https://chatgpt.com/connector/oauth/abc", "none",
+		},
+		{
+			"VS Code", `{"client_id":%q,"client_name":"Visual Studio Code","client_uri":"https://vscode.dev/product","grant_types":["authorization_code","refresh_token","urn:ietf:params:oauth:grant-type:device_code"],"response_types":["code"],"redirect_uris":["https://vscode.dev/redirect","http://127.0.0.1:33418/"],"token_endpoint_auth_method":"none","application_type":"native"}`,
+			"", "http://127.0.0.1:33418/", "none",
+		},
 		{"Gemini CLI", `{"client_id":%q,"client_name":"Gemini CLI","redirect_uris":["http://localhost:7777/oauth/callback"],"token_endpoint_auth_method":"none"}`, "", "http://localhost:7777/oauth/callback", "none"},
 	} {
 		id := fmt.Sprintf("%s/%d/client.json", base, i)
