@@ -2,9 +2,11 @@ package server_test
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
+	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat/wechattest"
 )
@@ -12,9 +14,9 @@ import (
 const deviceBackendPath = "/federation/wechat/miniapp/device/"
 
 // newDeviceRuleServer is a device server whose link rule opens the mini-program "mini".
-func newDeviceRuleServer(t *testing.T) *pageTestServer {
+func newDeviceRuleServer(t *testing.T, edits ...func(*server.Config)) *pageTestServer {
 	t.Helper()
-	ts := newDeviceServer(t)
+	ts := newDeviceServer(t, edits...)
 	ts.change("mini", func(c *storage.Client) { c.StartsSessions = true })
 	ts.editDirectory(func(d *storage.Directory) {
 		d.Scan, d.ScanLinkRule = storage.ScanTarget{MiniProgram: "mini"}, true
@@ -71,6 +73,21 @@ func TestDeviceRule_UserAllowsInMiniProgram(t *testing.T) {
 	}
 	ts.phone("seen", d).wantReason(t, http.StatusBadRequest, "device_unknown")
 	ts.allow(d, "wanda").wantReason(t, http.StatusBadRequest, "device_unknown")
+}
+
+func TestDeviceRule_SaysWhereDeviceIs(t *testing.T) {
+	ts := newDeviceRuleServer(t, func(c *server.Config) {
+		c.TrustedProxies, c.CountryHeader = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, "CF-IPCountry"
+	})
+	for _, tt := range []struct {
+		device, phone, place string
+		differs              bool
+	}{{"CN", "CN", "CN", false}, {"US", "CN", "US", true}, {"CN", "", "CN", true}, {"", "CN", "", true}} {
+		d := ts.newDeviceIn(tt.device, "openid")
+		if seen := ts.phone("seen", d, "country", tt.phone); seen.member("place") != tt.place || seen.body["differs"] != tt.differs {
+			t.Errorf("%+v: %d %s", tt, seen.status, seen.raw)
+		}
+	}
 }
 
 func TestDeviceRule_UserDeniesInMiniProgram(t *testing.T) {

@@ -40,13 +40,19 @@ func (ts *pageTestServer) addDevice(id string) {
 // postAs sends a form of a public client.
 func (ts *testServer) postAs(client, path string, fields ...string) response {
 	ts.Helper()
+	return ts.do(ts.formOf(client, path, fields...))
+}
+
+// formOf is the request with a form of a public client.
+func (ts *testServer) formOf(client, path string, fields ...string) *http.Request {
+	ts.Helper()
 	form := url.Values{"client_id": {client}}
 	for i := 0; i < len(fields); i += 2 {
 		form.Add(fields[i], fields[i+1])
 	}
 	request := must(http.NewRequestWithContext(ts.Context(), http.MethodPost, ts.url+path, strings.NewReader(form.Encode())))(ts.T)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return ts.do(request)
+	return request
 }
 
 // device is a device that shows its codes.
@@ -59,7 +65,17 @@ type device struct {
 // newDevice requests the codes of a device.
 func (ts *pageTestServer) newDevice(scope string) *device {
 	ts.Helper()
-	a := ts.postAs("tv", devicePath, "scope", scope)
+	return ts.newDeviceIn("", scope)
+}
+
+// newDeviceIn requests the codes of a device in a country.
+func (ts *pageTestServer) newDeviceIn(country, scope string) *device {
+	ts.Helper()
+	request := ts.formOf("tv", devicePath, "scope", scope)
+	if country != "" {
+		request.Header.Set("Cf-Ipcountry", country)
+	}
+	a := ts.do(request)
 	if a.status != http.StatusOK {
 		ts.Fatalf("%d %s", a.status, a.raw)
 	}
