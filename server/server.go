@@ -7,6 +7,7 @@ import (
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/account"
+	"github.com/minifed/minifed/server/accountapi"
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/clientdocument"
 	"github.com/minifed/minifed/server/device"
@@ -87,6 +88,7 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&account.Identities{Account: d.account},
 		&account.RecentSignIns{Account: d.account},
 		&account.Export{Account: d.account},
+		&accountapi.API{Account: d.account, Proof: token.AccountProof{Bearer: d.bearer, Now: d.Now}},
 
 		// The other sign-in methods.
 		&account.Setup{Account: d.account},

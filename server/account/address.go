@@ -67,7 +67,7 @@ func (a *Account) RemoveAddress(w http.ResponseWriter, r *endpoint.Request, curr
 	case errors.Is(err, identity.ErrLastMethod):
 		shown := removal.Page
 		shown.Data = removal.Form.WithError("", page.Text("method.last"))
-		a.Pages.RenderInvalid(w, r, shown, lastMethod(), err)
+		a.Pages.RenderInvalid(w, r, shown, LastMethod(), err)
 		return nil
 	case err != nil:
 		return a.showError(w, r, removal.Page, removal.Form, err)

@@ -57,7 +57,7 @@ func (e *Email) serve(w http.ResponseWriter, r *endpoint.Request, current *autho
 			if err := e.reauthenticate(r.Request, current, values.Get("current_password")); err != nil {
 				return err
 			}
-			return e.sendConfirmation(r, user, values.Get("email"))
+			return e.ConfirmEmail(r, user, values.Get("email"))
 		},
 		changed: func(values url.Values) error {
 			return e.Pages.Render(w, r, page.Page{
@@ -98,8 +98,8 @@ func emailField(typed string) page.Field {
 	return page.Field{Name: "email", Label: page.Text("field.email"), Type: "email", Autocomplete: "email", Value: typed, Limit: maxEmail, Plain: true}
 }
 
-// sendConfirmation sends a link to an address, by which its owner confirms that it is the user's. The number of mails is limited.
-func (a *Account) sendConfirmation(r *endpoint.Request, user storage.User, address string) error {
+// ConfirmEmail sends a link to an address, by which its owner confirms that it is the user's. The number of mails is limited.
+func (a *Account) ConfirmEmail(r *endpoint.Request, user storage.User, address string) error {
 	address, err := identity.ParseEmail(address)
 	if err != nil {
 		return err

@@ -172,7 +172,7 @@ func (e *Identities) remove(w http.ResponseWriter, r *endpoint.Request, current 
 		if failed != nil {
 			return failed
 		}
-		e.Pages.RenderInvalid(w, r, shown, lastMethod(), err)
+		e.Pages.RenderInvalid(w, r, shown, LastMethod(), err)
 		return nil
 	case errors.Is(err, identity.ErrUnknownMethod):
 		return page.Redirect(w, r, identitiesPath)

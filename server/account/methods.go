@@ -136,7 +136,7 @@ func (a *Account) RemoveMethod(w http.ResponseWriter, r *endpoint.Request, user 
 		if failed != nil {
 			return failed
 		}
-		a.Pages.RenderInvalid(w, r, shown, lastMethod(), err)
+		a.Pages.RenderInvalid(w, r, shown, LastMethod(), err)
 		return nil
 	case err != nil:
 		return err
@@ -156,8 +156,8 @@ func (a *Account) removal(r *endpoint.Request, user storage.User) identity.Remov
 	}
 }
 
-// lastMethod is the error for the removal of the last way to sign in.
-func lastMethod() *grants.Error {
+// LastMethod is the error for the removal of the last way to sign in.
+func LastMethod() *grants.Error {
 	problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusConflict, "This is the last way to sign in. Add another one first.")
 	problem.Reason = "last_method"
 	return problem

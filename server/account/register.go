@@ -88,7 +88,7 @@ func (e *Register) create(r *endpoint.Request, directory string, form url.Values
 	if address == "" || !e.Notifications.Queue.Enabled() {
 		return user.Record, nil
 	}
-	err = e.sendConfirmation(r, user.Record, address)
+	err = e.ConfirmEmail(r, user.Record, address)
 	if problem, ok := errors.AsType[*grants.Error](err); ok && problem.Reason == endpoint.ReasonRateLimited {
 		err = nil // The account exists, and the address can be entered again later.
 	}

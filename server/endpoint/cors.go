@@ -108,7 +108,7 @@ func (w *corsWriter) decide(status int) {
 		return
 	}
 	header.Set("Access-Control-Allow-Origin", origin)
-	header.Set("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate, X-Request-Id")
+	header.Set("Access-Control-Expose-Headers", "ETag, Retry-After, WWW-Authenticate, X-Request-Id")
 }
 
 // mayRead reports whether scripts of origin may read the response: those of the client's origins may. An error without a

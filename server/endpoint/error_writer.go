@@ -57,6 +57,9 @@ func challenge(problem *grants.Error) string {
 	if scope, ok := problem.Extra["scope"].(string); ok {
 		text += `, scope="` + scope + `"`
 	}
+	if age, ok := problem.Extra["max_age"].(int); ok { // RFC 9470 §3
+		text += `, max_age="` + strconv.Itoa(age) + `"`
+	}
 	return text
 }
 

@@ -34,15 +34,9 @@ func (p LinkProof) Accept(ctx context.Context, issuer *oauth2.Issuer, token stri
 	case !slices.Contains(found.audience, issuer.URL):
 		return PresentedToken{}, invalidToken(errAccessToken)
 	case !slices.Contains(found.Scopes, endpoint.ScopeLink), !found.Client.Record().AccountLinking:
-		problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusForbidden, "The access token was not granted the scope "+endpoint.ScopeLink+".")
-		problem.Protocol.ErrorField = "insufficient_scope"
-		problem.Extra = map[string]any{"scope": endpoint.ScopeLink}
-		return PresentedToken{}, problem
+		return PresentedToken{}, insufficientScope(endpoint.ScopeLink)
 	case p.Now().Sub(found.Grant.AuthTime) > linkFreshness:
-		problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusUnauthorized, "The user signed in more than five minutes ago and has to sign in again.")
-		problem.Protocol.ErrorField = "insufficient_user_authentication"
-		problem.Extra = map[string]any{"max_age": int(linkFreshness / time.Second)}
-		return PresentedToken{}, problem
+		return PresentedToken{}, tooLongAgo()
 	default:
 		return found, nil
 	}
@@ -75,3 +69,19 @@ func (p LinkProof) AcceptSession(ctx context.Context, issuer *oauth2.Issuer, tok
 
 // reasonSessionToken is the reason for an access token that does not prove an account.
 const reasonSessionToken = "session_token"
+
+// insufficientScope is the error for a token without a scope (RFC 6750 §3.1).
+func insufficientScope(scope string) error {
+	problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusForbidden, "The access token was not granted the scope "+scope+".")
+	problem.Protocol.ErrorField = "insufficient_scope"
+	problem.Extra = map[string]any{"scope": scope}
+	return problem
+}
+
+// tooLongAgo is the challenge for a token of a sign-in that is too old (RFC 9470 §3).
+func tooLongAgo() error {
+	problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusUnauthorized, "The user signed in more than five minutes ago and has to sign in again.")
+	problem.Protocol.ErrorField = "insufficient_user_authentication"
+	problem.Extra = map[string]any{"max_age": int(linkFreshness / time.Second)}
+	return problem
+}
