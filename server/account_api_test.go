@@ -99,6 +99,19 @@ func TestAccountAPI_ShowsAndChangesTheAccount(t *testing.T) {
 		t.Errorf("update: %d %s", a.status, a.raw)
 	}
 	ts.account(http.MethodPatch, "/profile", token, `{"nickname":"Late"}`, "If-Match", tag).wantReason(t, http.StatusPreconditionFailed, "changed")
+	all := `{"name":"Wanda W","picture":"https://shop.example/w.png","gender":"female","birthdate":"1990-01-02","locale":"zh-CN","zoneinfo":"Asia/Shanghai"}`
+	updated := ts.account(http.MethodPatch, "/profile", token, all)
+	for _, value := range []string{"Wanda W", "w.png", "female", "1990-01-02", "zh-CN", "Asia/Shanghai"} {
+		if !strings.Contains(updated.raw, value) {
+			t.Errorf("no %s in %d %s", value, updated.status, updated.raw)
+		}
+	}
+	if a := ts.account(http.MethodPatch, "/profile", token, `{"name":"`+strings.Repeat("x", 70<<10)+`"}`); a.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("large: %d", a.status)
+	}
+	if a := ts.account(http.MethodPost, "/identities", token, `{"type":"`+strings.Repeat("x", 70<<10)+`"}`); a.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("large: %d", a.status)
+	}
 	for _, bad := range []string{`{"birthdate":"yesterday"}`, `nonsense`} {
 		if a := ts.account(http.MethodPatch, "/profile", token, bad); a.status != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", bad, a.status, a.raw)
@@ -240,7 +253,8 @@ func TestAccountAPI_ChangesNeedRecentSignIn(t *testing.T) {
 	if ts.sub(mini) != sub {
 		t.Fatal(mini.raw)
 	}
-	for name, token := range map[string]string{"six minutes later": token, "of a mini-program": mini.member("access_token")} {
+	for _, c := range [][2]string{{"six minutes later", token}, {"of a mini-program", mini.member("access_token")}} {
+		name, token := c[0], c[1]
 		for _, act := range accountActs() {
 			a := ts.account(act.method, act.path, token, act.body)
 			challenge := a.header.Get("WWW-Authenticate")

@@ -24,7 +24,7 @@ func (ts *testServer) requestOperation(method, path, body string) response {
 	if method == http.MethodPost {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	if strings.HasSuffix(path, "/userinfo") || strings.HasSuffix(path, "/password") {
+	if isBearer(path) {
 		request.Header.Set("Authorization", "Bearer "+strings.Repeat("x", 20))
 	} else {
 		request.SetBasicAuth("mini", secretOfMini)
@@ -33,7 +33,14 @@ func (ts *testServer) requestOperation(method, path, body string) response {
 }
 
 // concrete returns a described path with the client "mini".
-func concrete(path string) string { return strings.Replace(path, "{client}", "mini", 1) }
+func concrete(path string) string {
+	return strings.NewReplacer("{client}", "mini", "{id}", "x").Replace(path)
+}
+
+// isBearer reports whether an operation needs an access token.
+func isBearer(path string) bool {
+	return strings.HasSuffix(path, "/userinfo") || strings.HasSuffix(path, "/password") || strings.HasPrefix(path, accountAPI)
+}
 
 // forEachOperation calls visit for every described operation.
 func forEachOperation(visit func(method, path string)) {
@@ -78,7 +85,10 @@ func TestOpenAPI_RejectsLargeBody(t *testing.T) {
 	ts.change("mini", ts.setPushKeys)
 	token := ts.login("mini", "alice", "scope", "openid "+linkScope)
 	forEachOperation(func(method, path string) {
-		if method != http.MethodPost || path == registerPath { // Its own limit is lower, and has a code of its own.
+		switch {
+		case method != http.MethodPost:
+			return
+		case path == registerPath, strings.HasPrefix(path, accountAPI): // Their own tests send large bodies.
 			return
 		}
 		request := must(http.NewRequestWithContext(t.Context(), method, ts.url+concrete(path), strings.NewReader("x="+strings.Repeat("y", 70<<10))))(t)

@@ -159,6 +159,9 @@ func (a *Account) removal(r *endpoint.Request, user storage.User) identity.Remov
 // LastMethod is the error for the removal of the last way to sign in.
 func LastMethod() *grants.Error {
 	problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusConflict, "This is the last way to sign in. Add another one first.")
-	problem.Reason = "last_method"
+	problem.Reason = reasonLastMethod
 	return problem
 }
+
+// reasonLastMethod is the reason for the removal of the last way to sign in.
+const reasonLastMethod = "last_method"

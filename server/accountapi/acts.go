@@ -88,9 +88,12 @@ func (a *API) updateProfile(w http.ResponseWriter, c *call) error {
 // changed is the error for a profile that is not the one of If-Match any more (RFC 9110 §15.5.13).
 func changed() error {
 	problem := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusPreconditionFailed, "The profile has changed. Read it again.")
-	problem.Reason = "changed"
+	problem.Reason = reasonChanged
 	return problem
 }
+
+// reasonChanged is the reason for a change of another version of the profile.
+const reasonChanged = "changed"
 
 func (a *API) identities(w http.ResponseWriter, c *call) error {
 	list, err := a.IdentitiesOf(c.Request, c.user())

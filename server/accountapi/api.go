@@ -127,7 +127,7 @@ func problem(err error) error {
 		return account.LastMethod()
 	case errors.Is(err, identity.ErrTaken):
 		taken := endpoint.NewErrorStatus(fosite.ErrInvalidRequest, http.StatusConflict, "Another user has this name.")
-		taken.Reason = "username_taken"
+		taken.Reason = reasonTaken
 		return taken
 	case invalid:
 		return endpoint.NewError(fosite.ErrInvalidRequest, err.Error()+".")
@@ -135,3 +135,6 @@ func problem(err error) error {
 		return err
 	}
 }
+
+// reasonTaken is the reason for a username of another user.
+const reasonTaken = "username_taken"
