@@ -225,6 +225,11 @@ func TestAccountAPI_RejectsOtherTokens(t *testing.T) {
 			}
 		}
 	}
+	for _, act := range accountActs() { // A header that is malformed (RFC 6750 §2.1).
+		if a := ts.account(act.method, act.path, "", act.body, "Authorization", "Bearer"); a.status != http.StatusBadRequest {
+			t.Errorf("malformed: %s %s: %d %s", act.method, act.path, a.status, a.raw)
+		}
+	}
 	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, ts.url+"/d/tea"+accountAPI+"/export", nil))(t)
 	request.Header.Set("Authorization", "Bearer "+good)
 	if a := ts.do(request); a.status != http.StatusUnauthorized || a.member("error") != "invalid_token" {
