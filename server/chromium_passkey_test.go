@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/internal/chromiumtest"
 	"github.com/minifed/minifed/storage"
 )
@@ -15,7 +16,7 @@ import (
 // checks their pages.
 func TestChromium_SetsUpAndSignsIn(t *testing.T) {
 	ts := newPasskeyServer(t, storage.TwoFactorRequired)
-	ts.addPasswordUser("wanda")
+	user := ts.addPasswordUser("wanda")
 	c := chromiumtest.Start(t)
 	tb := c.Open(c.Profile(), "about:blank")
 	tb.Passkeys()
@@ -43,6 +44,21 @@ func TestChromium_SetsUpAndSignsIn(t *testing.T) {
 	tb.Press("passkey")
 	tb.Wait("#sign-out")
 	look("account")
+	must(ts.identities.SetEmail(t.Context(), "default", user.ID, "wanda@example.com", identity.System))(t)
+	check(t, ts.config.Audit.Flush(t.Context()))
+	for _, locale := range []string{"en", "zh-CN"} {
+		for _, name := range []string{"", "/identities", "/sign-ins", "/apps", "/export"} {
+			for _, phone := range []bool{false, true} {
+				tb.Screen(map[bool]int{true: 390, false: 1200}[phone], 900, phone)
+				tb.Navigate(ts.url + "/account" + name + "?ui_locales=" + locale)
+				tb.Wait("h1")
+				look("account" + strings.ReplaceAll(name, "/", "-") + "-" + locale + map[bool]string{true: "-phone"}[phone])
+			}
+		}
+	}
+	tb.Screen(1200, 900, false)
+	tb.Dark(false)
+	tb.Navigate(ts.url + "/account?ui_locales=en")
 	// 2. The account page adds an app, and says why the same passkey is not added twice.
 	tb.Navigate(ts.url + "/account/totp/new")
 	tb.Wait("#verify")
