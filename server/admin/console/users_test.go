@@ -224,6 +224,12 @@ func (h *harness) addHostileRecords(hostile string) {
 	mini := must(storage.Get[storage.Client](ctx, h.engine, storage.Key("default", "mini")))(t)
 	mini.Record.Federation.OpenPlatform, mini.Record.Federation.AppID = hostile, hostile
 	must(mini.Replace(ctx, h.engine, mini.Record))(t)
+	site := must(storage.Get[storage.Connection](ctx, h.engine, storage.Connection{Directory: "default", AppID: "wxsimsite"}.Document().ID))(t)
+	site.Record.Name, site.Record.OpenPlatform = hostile, "other "+hostile
+	must(site.Replace(ctx, h.engine, site.Record))(t)
+	directory := must(storage.Get[storage.Directory](ctx, h.engine, "default"))(t)
+	directory.Record.SignInMethods, directory.Record.Scan = []string{storage.SignInScan}, storage.ScanTarget{MiniProgram: hostile, Version: hostile}
+	must(directory.Replace(ctx, h.engine, directory.Record))(t)
 	shadow := must(storage.Get[storage.User](ctx, h.engine, storage.Key("default", h.shadow)))(t)
 	shadow.Record.SignIns = must(json.Marshal([]storage.SignIn{{At: h.now(), Client: hostile, Method: hostile, Outcome: hostile, From: hostile, RequestID: hostile}}))(t)
 	must(shadow.Replace(ctx, h.engine, shadow.Record))(t)

@@ -127,9 +127,13 @@ func (e *Open) open(w http.ResponseWriter, r *endpoint.Request, found *oauth2.Ac
 
 // ask shows the user that the URL signs in, and asks to continue.
 func (e *Open) ask(w http.ResponseWriter, r *endpoint.Request, target storage.Client, user storage.User, other bool) error {
-	lead := page.Text("hand_off.lead", page.ViewUser(user).Name, endpoint.ClientName(target))
+	var name any = page.ViewUser(user).Name
+	if name == "" {
+		name = page.Text("person.unnamed")
+	}
+	lead := page.Text("hand_off.lead", name, endpoint.ClientName(target))
 	if other {
-		lead = page.Text("hand_off.other", page.ViewUser(user).Name, endpoint.ClientName(target))
+		lead = page.Text("hand_off.other", name, endpoint.ClientName(target))
 	}
 	return e.Pages.Render(w, r, page.Page{
 		Template: "form", Leaves: true, Title: page.Text("hand_off.title"), Data: page.Form{ID: "hand-off", Lead: lead, Submit: page.Text("hand_off.submit")},
