@@ -194,7 +194,10 @@ func (d *dependencies) addAuthorize() error {
 	d.backchannel = logout.NewBackchannel(logout.BackchannelConfig{
 		Engine: d.Engine, Secrets: d.Secrets, Keys: d.Keys, Fetch: d.Fetch, Now: d.Now, Rand: d.Rand, Logger: d.Logger,
 	}, d.catalog)
-	d.events = pushevent.NewWorker(pushevent.WorkerConfig{Engine: d.Engine, Users: d.users, Clients: d.catalog, Now: d.Now, Logger: d.Logger})
+	d.events = pushevent.NewWorker(pushevent.WorkerConfig{
+		Engine: d.Engine, Users: d.users, Clients: d.catalog, Now: d.Now, Logger: d.Logger,
+		Observe: func(event, outcome string) { d.metrics.pushEvents.WithLabelValues(event, outcome).Inc() },
+	})
 	d.authorize = &authorize.Endpoint{
 		Reader:       authorize.RequestReader{Clients: clientdocument.Authorizing{Clients: d.documents}, Keys: d.Keys, Targets: d.targets},
 		Pushed:       authorize.PushedRequests{Engine: d.Engine, Now: d.Now, Random: d.Rand},

@@ -8,6 +8,7 @@ import (
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/pushevent"
 )
 
 // metrics counts the responses of the provider.
@@ -18,6 +19,8 @@ type metrics struct {
 	logoutsLost prometheus.Counter
 	// candidates counts new merge candidates.
 	candidates *prometheus.CounterVec
+	// pushEvents counts the push events of WeChat.
+	pushEvents *prometheus.CounterVec
 }
 
 // newMetrics creates the collectors, and registers them unless registry is nil.
@@ -40,14 +43,21 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Name: "minifed_merge_candidates_total",
 			Help: "Pairs of accounts that were recorded as merge candidates, by what they share.",
 		}, []string{"reason"}),
+		pushEvents: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "minifed_push_events_total",
+			Help: "Push events of WeChat that were applied, by what came of them, and failed attempts.",
+		}, []string{"event", "outcome"}),
 	}
 	for _, reason := range []string{identity.ReasonUnionID, identity.ReasonPhone} {
 		m.candidates.WithLabelValues(reason) // Prometheus sees no increase in a counter that appears with its first event.
 	}
+	for _, event := range pushevent.Events() {
+		m.pushEvents.WithLabelValues(event, pushevent.OutcomeFailed)
+	}
 	if registry == nil {
 		return m, nil
 	}
-	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.logoutsLost, m.candidates} {
+	for _, collector := range []prometheus.Collector{m.requests, m.duration, m.logoutsLost, m.candidates, m.pushEvents} {
 		if err := registry.Register(collector); err != nil {
 			return nil, err
 		}

@@ -100,7 +100,7 @@ func (e *Endpoint) receiver(ctx context.Context, r *endpoint.Request) (storage.C
 
 // store stores an event unless it is stored already. An event about no user, and one of another kind, needs no action.
 func (e *Endpoint) store(ctx context.Context, client storage.Client, event wechat.Event) error {
-	if event.OpenID == "" || !slices.Contains(applied(), event.Name) {
+	if event.OpenID == "" || !slices.Contains(Events(), event.Name) {
 		return nil
 	}
 	now := storage.Instant(e.Now())

@@ -6,8 +6,8 @@ import (
 	"github.com/minifed/minifed/wechat"
 )
 
-// applied are the events that are stored and applied. Others get the response "success" and have no effect.
-func applied() []string {
+// Events are the events that are stored and applied. Others get the response "success" and have no effect.
+func Events() []string {
 	return []string{wechat.EventUserInfoModified, wechat.EventUserRevoked, wechat.EventUserDeregistered}
 }
 

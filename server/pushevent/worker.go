@@ -33,6 +33,9 @@ const (
 	// OutcomeDeletionRequested means that the user is deleted after the grace period.
 	OutcomeDeletionRequested = "deletion_requested"
 	OutcomeKept              = "kept"
+
+	// OutcomeFailed is only counted: an attempt that failed.
+	OutcomeFailed = "failed"
 )
 
 // retryDelay is the delay after a number of failed attempts. An event is never dropped.
@@ -54,6 +57,8 @@ type WorkerConfig struct {
 	Clients *endpoint.Catalog
 	Now     func() time.Time
 	Logger  *slog.Logger
+	// Observe counts an event with its outcome.
+	Observe func(event, outcome string)
 }
 
 // NewWorker returns a worker.
@@ -120,12 +125,17 @@ func (w *Worker) claim(ctx context.Context, entry *storage.Entry[storage.PushEve
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lease) // An event is completed when the server stops.
 	defer cancel()
 	next, err = w.apply(ctx, claimed.Record)
+	outcome := next.Outcome
 	if err != nil {
+		outcome = OutcomeFailed
 		next = claimed.Record
 		next.Attempts++
 		next.DueAt = storage.Instant(w.Now().Add(retryDelay(next.Attempts)))
 		w.Logger.WarnContext(ctx, "an event of WeChat could not be applied; it is tried again", "directory", next.Directory, "client", next.Client,
 			"event", next.Name, "attempt", next.Attempts, "again", next.DueAt, "cause", err.Error())
+	}
+	if outcome != "" { // An event of an earlier version, whose user is deleted later, has none.
+		w.Observe(claimed.Record.Name, outcome)
 	}
 	_, err = claimed.Replace(ctx, w.Engine, next)
 	if errors.Is(err, storage.ErrConflict) {
