@@ -10,7 +10,7 @@ import (
 
 // translated returns the documents that docs/zh translates.
 func translated() []string {
-	return []string{"admin-api.md", "api.md", "miniprogram.md", "operations.md", "protect-an-api.md", "relying-parties.md", "security.md", "wechat-accounts.md"}
+	return []string{"admin-api.md", "api.md", "miniprogram.md", "operations.md", "privacy.md", "protect-an-api.md", "relying-parties.md", "security.md", "wechat-accounts.md"}
 }
 
 // section is a heading with the text below it.

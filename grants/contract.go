@@ -33,6 +33,8 @@ type Exchange struct {
 	Scopes    []string
 	Audience  []string
 	Nonce     string
+	// TermsVersion is the version of the operator's terms that the user accepted, as the client reports it; empty for none.
+	TermsVersion string
 }
 
 // CodeExchanger proves a code of wx.login, or of WeChat's SDK for mobile apps.

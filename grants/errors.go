@@ -26,6 +26,8 @@ const (
 	ReasonUserDisabled = "user_disabled"
 	// ReasonDeletionPending: the user waits for deletion, until the user or the operator cancels it.
 	ReasonDeletionPending = "deletion_pending"
+	// ReasonTermsRequired: the user has to accept the current terms first.
+	ReasonTermsRequired = "terms_required"
 	// ReasonBlocked: WeChat has blocked the user.
 	ReasonBlocked = "blocked"
 	// ReasonRetry asks for the same request again after Retry-After.
@@ -146,6 +148,11 @@ func RegistrationRequired(ticket string, expiresIn time.Duration) *Error {
 func UserDisabled() *Error {
 	return newError(fosite.ErrAccessDenied, ReasonUserDisabled,
 		"This user is disabled. Only the operator of this server can enable the user again.", nil)
+}
+
+// TermsRequired rejects a user who has not accepted the current terms. The description says what to do; Extra is for the terms.
+func TermsRequired(description string) *Error {
+	return newError(fosite.ErrAccessDenied, ReasonTermsRequired, description, nil)
 }
 
 // DeletionPending rejects a user who waits for deletion. No sign-in cancels that.

@@ -159,6 +159,7 @@ func ExampleError() {
 		grants.RegistrationRequired("ticket", 5*time.Minute),
 		grants.UserDisabled(),
 		grants.DeletionPending(),
+		grants.TermsRequired("Accept the terms."),
 		grants.Blocked(nil),
 		grants.Retry(nil),
 		grants.RateLimited(nil),
@@ -173,6 +174,7 @@ func ExampleError() {
 	// 400 registration_required <nil> 0s
 	// 403 access_denied user_disabled 0s
 	// 403 access_denied deletion_pending 0s
+	// 403 access_denied terms_required 0s
 	// 403 access_denied blocked 0s
 	// 503 temporarily_unavailable retry 5s
 	// 429 temporarily_unavailable rate_limited 1m0s

@@ -59,8 +59,15 @@ func (h *MiniProgramHandler) read(ctx context.Context, request fosite.AccessRequ
 	if !printable(phoneCode) {
 		return Exchange{}, reject(fosite.ErrInvalidRequest, "phone_code is not a code of the phone number button. Send the code of its event unchanged, or leave phone_code out.")
 	}
-	return Exchange{Client: client, SubjectTokenType: form.Get("subject_token_type"), Code: code, PhoneCode: phoneCode, Scopes: scopes, Audience: audience, Nonce: nonce}, nil
+	termsVersion := form.Get("terms_version")
+	if len(termsVersion) > maxTermsVersion || !printable(termsVersion) {
+		return Exchange{}, reject(fosite.ErrInvalidRequest, "terms_version is not a version of the terms. Send the version that the user accepted, or leave terms_version out.")
+	}
+	return Exchange{TermsVersion: termsVersion, Client: client, SubjectTokenType: form.Get("subject_token_type"), Code: code, PhoneCode: phoneCode, Scopes: scopes, Audience: audience, Nonce: nonce}, nil
 }
+
+// maxTermsVersion bounds terms_version, in bytes.
+const maxTermsVersion = 32
 
 func checkClient(client fosite.Client) error {
 	if !slices.Contains(client.GetGrantTypes(), GrantType) {

@@ -38,6 +38,7 @@ const (
 	ActionDelete         = "user.delete"
 	ActionDeleteRequest  = "user.delete_request"
 	ActionDeleteCancel   = "user.delete_cancel"
+	ActionTerms          = "user.terms"
 	ActionSignOut        = "user.sign_out"
 	ActionRemoveClient   = "user.remove_client"
 	ActionPasskeyAdd     = "user.passkey_add"

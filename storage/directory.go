@@ -42,6 +42,8 @@ type Directory struct {
 	Lifetimes Lifetimes `json:"lifetimes,omitzero"`
 	// Claims are the claims that return groups and attributes of users, at most MaxClaimMappings.
 	Claims []ClaimMapping `json:"claims,omitempty"`
+	// Terms are the versions of the terms and the privacy notice, at most MaxTermsDocuments.
+	Terms []TermsDocument `json:"terms,omitempty"`
 	// VerificationFiles are served at {issuer}/NAME.txt, at most MaxVerificationFiles.
 	VerificationFiles []VerificationFile `json:"verification_files,omitempty"`
 
@@ -101,6 +103,8 @@ type Policy struct {
 	PasskeyForNewBrowser bool `json:"passkey_for_new_browser,omitempty"`
 	// TwoFactor says whether users may, or must, sign in to browsers by a passkey, or by a password and TOTP.
 	TwoFactor TwoFactor `json:"two_factor,omitempty"`
+	// RequireTerms rejects sign-ins of users who have not accepted the current version of Terms. The pages ask in any case.
+	RequireTerms bool `json:"require_terms,omitempty"`
 	// DeletionDelay is the time in seconds between the request for a deletion and the deletion of a user; 0 is 15 days.
 	DeletionDelay int64 `json:"deletion_delay,omitempty"`
 	// Documents says which clients may sign users in without registration, by a metadata document.

@@ -89,6 +89,8 @@ type User struct {
 	// Removed is the last way to sign in that the user or an operator removed. The write that sets it decides between concurrent
 	// removals. Its record is deleted after that, and before the next removal at the latest.
 	Removed *RemovedWay `json:"removed,omitempty"`
+	// TermsAccepted are the versions of the directory's terms that the user accepted, oldest first, at most MaxTermsAcceptances.
+	TermsAccepted []TermsAcceptance `json:"terms_accepted,omitempty"`
 
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`

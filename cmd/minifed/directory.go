@@ -208,6 +208,8 @@ func (d *operatorEnv) showDirectory(view directoryView) error {
 			{Name: "passkey_for_new_browser", Value: yes(view.Policy.PasskeyForNewBrowser)},
 			{Name: "attach_by_phone", Value: yes(view.Policy.AttachByPhone)},
 			{Name: "phone_fresh", Value: setting.SecondsText(view.Policy.PhoneFresh)},
+			{Name: "terms", Value: termsText(view.Terms)},
+			{Name: "require_terms", Value: yes(view.Policy.RequireTerms)},
 			{Name: "deletion_delay", Value: setting.SecondsText(view.Policy.DeletionDelay)},
 			{Name: "merge_by_unionid", Value: yes(view.Policy.MergeByUnionID)},
 			{Name: "device_grant", Value: yes(view.Policy.DeviceGrant)},

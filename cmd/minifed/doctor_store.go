@@ -175,6 +175,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 		}
 		e.checkClients(directory, clients)
 		e.checkScan(directory, clients)
+		e.checkTerms(directory)
 		for _, client := range clients {
 			if client.Federation != nil && !client.Disabled && !directory.Disabled {
 				credentials.check(ctx, client)

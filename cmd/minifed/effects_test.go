@@ -74,6 +74,8 @@ func flagEffects() map[string]settingEffect {
 		"directory --terms-url": {"server/page/pages/frame.html", ".Branding.TermsURL"}, "directory --support-url": {"server/page/pages/frame.html", ".Branding.SupportURL"},
 		"directory --signing-alg": {"server/discovery.go", "SigningAlgorithms"}, "directory --self-registration": {"server/account/register.go", "SelfRegistration"},
 		"directory --attach-by-phone": {"identity/phone.go", "policy.AttachByPhone"}, "directory --phone-fresh": {"identity/phone.go", "policy.PhoneFresh"},
+		"directory --terms":                 {"storage/terms.go", "d.Terms"},
+		"directory --require-terms":         {"server/federation/terms.go", "RequireTerms"},
 		"directory --deletion-delay":        {"identity/deletion.go", "Policy.DeletionGrace()"},
 		"directory --scan-mini-program":     {"server/method/scan/target.go", "setting.MiniProgram"},
 		"directory --scan-page":             {"server/method/scan/picture.go", "to.Page"},

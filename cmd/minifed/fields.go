@@ -86,6 +86,8 @@ func (f *fields[R]) add(settings []setting.Setting[R]) {
 			f.scopes(s.Option, member)
 		case setting.Files[R]:
 			f.verificationFiles(s.Option, member)
+		case setting.Terms[R]:
+			f.terms(s.Option, member)
 		}
 	}
 }
@@ -121,6 +123,23 @@ func (f *fields[R]) verificationFiles(name string, member func(*R) *[]storage.Ve
 			files = append(files, storage.VerificationFile{Name: filepath.Base(path), Content: string(content)})
 		}
 		f.sets[name] = func(record *R) { *member(record) = files }
+		return nil
+	})
+}
+
+// terms adds a flag that takes documents of the terms; "" removes all.
+func (f *fields[R]) terms(name string, member func(*R) *[]storage.TermsDocument) {
+	values := f.flags.StringArray(name, nil, "")
+	f.files = append(f.files, func() error {
+		documents := []storage.TermsDocument{}
+		for _, value := range slices.DeleteFunc(slices.Clone(*values), func(value string) bool { return value == "" }) {
+			document, err := setting.ParseTerms(value)
+			if err != nil {
+				return wrongUsage("usage.flag.invalid", "--"+name, value, locale.Text("usage.terms"))
+			}
+			documents = append(documents, document)
+		}
+		f.sets[name] = func(record *R) { *member(record) = documents }
 		return nil
 	})
 }

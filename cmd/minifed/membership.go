@@ -50,6 +50,15 @@ func claimsText(mappings []storage.ClaimMapping) string {
 	return strings.Join(parts, " ")
 }
 
+// termsText writes documents as --terms takes them.
+func termsText(documents []storage.TermsDocument) string {
+	var parts []string
+	for _, document := range documents {
+		parts = append(parts, setting.TermsText(document))
+	}
+	return strings.Join(parts, " ")
+}
+
 // newMembershipFields adds the flags of a user's groups and attributes.
 func newMembershipFields(command *cobra.Command) *fields[identity.Membership] {
 	f := newFields[identity.Membership](command.Flags())

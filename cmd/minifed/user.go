@@ -256,6 +256,15 @@ func newUserDelete(d *operatorEnv) *cobra.Command {
 	return command
 }
 
+// acceptedText writes the versions of the terms that a user accepted, with the time and the way.
+func acceptedText(accepted []storage.TermsAcceptance) string {
+	var parts []string
+	for _, each := range accepted {
+		parts = append(parts, each.Version+" ("+stamp(each.At)+", "+each.Method+suffix(" "+each.Client, each.Client != "")+")")
+	}
+	return strings.Join(parts, ", ")
+}
+
 // showUser prints all data of a user that are not empty.
 func (d *operatorEnv) showUser(user storage.User, links []storage.Identity) error {
 	view := viewUser(user, links)
@@ -264,6 +273,7 @@ func (d *operatorEnv) showUser(user storage.User, links []storage.Identity) erro
 			{Name: "user_id", Value: user.ID},
 			{Name: "directory", Value: user.Directory},
 			{Name: "status", Value: string(user.Status)},
+			{Name: "terms_accepted", Value: acceptedText(user.TermsAccepted)},
 			{Name: "deletion", Value: stamp(user.DeletionDueAt)},
 			{Name: "shadow", Value: yes(user.Shadow)},
 			{Name: "username", Value: user.Username},

@@ -82,13 +82,13 @@ func sentCases() []sentCase {
 	const federation = "/d/shop/federation/wechat/miniapp/"
 	type m = map[string]any
 	return []sentCase{
-		{"login", nil, federation + "profile", m{"code": "c", "user": m{"nickname": "Lin"}}},
-		{"phone", nil, federation + "profile", m{"code": "c", "phone_code": "p", "scope": "openid profile phone offline_access"}},
+		{"login", nil, federation + "profile", m{"code": "c", "user": m{"nickname": "Lin"}, "terms_version": "2"}},
+		{"phone", nil, federation + "profile", m{"code": "c", "phone_code": "p", "scope": "openid profile phone offline_access", "terms_version": "2"}},
 		{"refresh", nil, "/d/shop/oauth2/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"r"}}},
-		{"bind", m{"method": "register"}, federation + "bindUser", m{"method": "register", "code": "c", "bind_ticket": "t", "user": m{"nickname": "Lin"}}},
-		{"bind", m{"method": "phone"}, federation + "bindUser", m{"method": "phone", "code": "c", "bind_ticket": "t", "phone_code": "p"}},
-		{"bind", m{"method": "password"}, federation + "bindUser", m{"method": "password", "code": "c", "bind_ticket": "t", "username": "lin", "password": "pw"}},
-		{"bind", m{"method": "session"}, federation + "bindUser", m{"method": "session", "code": "c", "bind_ticket": "t", "access_token": "a"}},
+		{"bind", m{"method": "register"}, federation + "bindUser", m{"method": "register", "code": "c", "bind_ticket": "t", "user": m{"nickname": "Lin"}, "terms_version": "2"}},
+		{"bind", m{"method": "phone"}, federation + "bindUser", m{"method": "phone", "code": "c", "bind_ticket": "t", "phone_code": "p", "terms_version": "2"}},
+		{"bind", m{"method": "password"}, federation + "bindUser", m{"method": "password", "code": "c", "bind_ticket": "t", "username": "lin", "password": "pw", "terms_version": "2"}},
+		{"bind", m{"method": "session"}, federation + "bindUser", m{"method": "session", "code": "c", "bind_ticket": "t", "access_token": "a", "terms_version": "2"}},
 		{"scan", m{"action": "seen"}, federation + "scan/seen", m{"scene": "s", "attempt": "n"}},
 		{"scan", m{"action": "approve"}, federation + "scan/approve", m{"scene": "s", "code": "c", "number": "42", "confirmed": true}},
 		{"scan", m{"action": "deny"}, federation + "scan/deny", m{"scene": "s"}},
@@ -101,7 +101,7 @@ func TestHandler_SendsMembersOfEachPathAndNoOthers(t *testing.T) {
 	handler := minifed.handler(t, nil)
 	for _, c := range sentCases() {
 		everything := map[string]any{
-			"code": "c", "user": map[string]any{"nickname": "Lin"}, "refresh_token": "r", "bind_ticket": "t", "phone_code": "p", "username": "lin",
+			"code": "c", "user": map[string]any{"nickname": "Lin"}, "refresh_token": "r", "bind_ticket": "t", "phone_code": "p", "username": "lin", "terms_version": "2",
 			"password": "pw", "access_token": "a", "scene": "s", "attempt": "n", "country": "XX", "number": "42", "confirmed": true, "target_client_id": "web", "state": "x",
 			"scope": "admin", "audience": "z", "grant_type": "client_credentials",
 		}

@@ -19,8 +19,8 @@ type route func(sent map[string]any) (call, bool)
 
 func routes(phoneScope string) map[string]route {
 	return map[string]route{
-		"login":    object("profile", nil, true, "code", "user"),
-		"phone":    object("profile", map[string]any{"scope": phoneScope}, true, "code", "phone_code"),
+		"login":    object("profile", nil, true, "code", "user", "terms_version"),
+		"phone":    object("profile", map[string]any{"scope": phoneScope}, true, "code", "phone_code", "terms_version"),
 		"refresh":  refresh,
 		"bind":     chosen("method", bindings()),
 		"scan":     chosen("action", scans()),
@@ -31,10 +31,10 @@ func routes(phoneScope string) map[string]route {
 // bindings are the methods of binding.
 func bindings() map[string]route {
 	return map[string]route{
-		"register": object("bindUser", map[string]any{"method": "register"}, true, "code", "bind_ticket", "user"),
-		"phone":    object("bindUser", map[string]any{"method": "phone"}, true, "code", "bind_ticket", "phone_code"),
-		"password": object("bindUser", map[string]any{"method": "password"}, true, "code", "bind_ticket", "username", "password"),
-		"session":  object("bindUser", map[string]any{"method": "session"}, true, "code", "bind_ticket", "access_token"),
+		"register": object("bindUser", map[string]any{"method": "register"}, true, "code", "bind_ticket", "user", "terms_version"),
+		"phone":    object("bindUser", map[string]any{"method": "phone"}, true, "code", "bind_ticket", "phone_code", "terms_version"),
+		"password": object("bindUser", map[string]any{"method": "password"}, true, "code", "bind_ticket", "username", "password", "terms_version"),
+		"session":  object("bindUser", map[string]any{"method": "session"}, true, "code", "bind_ticket", "access_token", "terms_version"),
 	}
 }
 

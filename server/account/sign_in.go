@@ -91,6 +91,9 @@ func (s *SignIns) complete(w http.ResponseWriter, r *endpoint.Request, done *Unf
 	if done.User.Status == storage.UserDeletionPending {
 		return s.suspend(w, r, RestorePath, done)
 	}
+	if !done.User.HasAccepted(r.Issuer.Directory.CurrentTerms(s.Now())) {
+		return s.suspend(w, r, TermsPath, done)
+	}
 	location, err := s.Finish(w, r, done)
 	if err != nil {
 		return err

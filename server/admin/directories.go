@@ -322,6 +322,7 @@ func (s *Service) checkDirectory(directory storage.Directory) error {
 	p.checkLifetimes(directory.Lifetimes)
 	p.checkClaims(directory.Claims)
 	p.checkVerificationFiles(directory.VerificationFiles)
+	p.checkTerms(directory)
 	return p.err()
 }
 

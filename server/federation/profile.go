@@ -45,7 +45,7 @@ func Parameters() endpoint.JSONParameters {
 	return endpoint.JSONParameters{
 		Strings: append([]string{
 			"client_id", "client_secret", "client_assertion", "client_assertion_type",
-			"code", "phone_code", "scope", "nonce", "method", "bind_ticket", "username", "password", "access_token",
+			"code", "phone_code", "scope", "nonce", "terms_version", "method", "bind_ticket", "username", "password", "access_token",
 		}, ForeignMembers()...),
 		Lists:   []string{"audience", "resource"},
 		Objects: []string{"user"},
@@ -110,7 +110,7 @@ func exchangeForm(form url.Values, code string) url.Values {
 		"subject_token_type": {grants.SubjectTokenType},
 	}
 	for _, name := range []string{
-		"client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "nonce", "phone_code", "audience", "resource",
+		"client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "nonce", "phone_code", "terms_version", "audience", "resource",
 	} {
 		if values := form[name]; len(values) > 0 {
 			exchange[name] = values

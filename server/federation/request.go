@@ -34,6 +34,9 @@ type Request struct {
 	ticket string
 	// username and password, or accessToken, prove the ownership of an account.
 	username, password, accessToken string
+	// termsVersion is the version of the terms that the user accepted, and terms are the documents of the current version. Empty without.
+	termsVersion string
+	terms        []storage.TermsDocument
 	// profile is the profile of the user that the mini-program sent; nil without one.
 	profile *identity.ProfileUpdate
 
@@ -101,6 +104,9 @@ func (v *Request) requestDigest(request grants.Exchange) string {
 			kind, v.method, v.ticket, request.Code,
 			strings.Join(request.Scopes, " "), storage.Digest(request.Audience...), request.Nonce, request.PhoneCode,
 			v.username, v.password, v.accessToken,
+		}
+		if request.TermsVersion != "" { // Digests of earlier versions have no such part.
+			parts = append(parts, "terms "+request.TermsVersion)
 		}
 		if v.confirmation != nil {
 			parts = append(parts, v.confirmation.Digest())

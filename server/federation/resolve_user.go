@@ -31,6 +31,11 @@ type resolvedUser struct {
 func (f *Service) resolveUser(
 	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
 ) (resolvedUser, error) {
+	if v.web != nil || v.method == bindPhone {
+		if err := f.checkNewUser(ctx, v, login); err != nil {
+			return resolvedUser{}, err
+		}
+	}
 	if v.web != nil {
 		resolution, err := f.WebUsers.Resolve(ctx, v.web)
 		if err != nil {
@@ -82,6 +87,16 @@ func (f *Service) resolve(ctx context.Context, client *oauth2.Client, v *Request
 
 // register signs a known user in, and creates an unknown one with the profile that the mini-program asserts.
 func (f *Service) register(ctx context.Context, client *oauth2.Client, v *Request, login identity.Login) (resolvedUser, error) {
+	if f.needsTerms(v) {
+		resolution, err := f.Users.Resolve(ctx, login, false)
+		if errors.Is(err, identity.ErrUnknownUser) {
+			return resolvedUser{}, missingTerms(v.terms)
+		}
+		if err != nil {
+			return resolvedUser{}, err
+		}
+		return f.updated(ctx, client, v, resolution)
+	}
 	if v.profile == nil {
 		resolution, err := f.Users.Resolve(ctx, login, true)
 		if err != nil {

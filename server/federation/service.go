@@ -126,6 +126,9 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 	}
 	v := requestFrom(ctx)
 	v.native = request.SubjectTokenType == grants.NativeAppTokenType
+	if err := f.readTerms(request, v); err != nil {
+		return grants.Subject{}, false, err
+	}
 	if err := f.checkConfirmation(ctx, client, request, v); err != nil {
 		return grants.Subject{}, false, err
 	}
@@ -225,6 +228,9 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 	}
 	// 2. Its user.
 	found, err := f.resolveUser(ctx, client, request, v, login)
+	if err == nil {
+		err = f.acceptTerms(ctx, client, v, &found)
+	}
 	if errors.Is(err, identity.ErrUnknownUser) {
 		draft.Pending = &storage.Pending{AppID: login.AppID, OpenID: login.OpenID, UnionID: login.UnionID, ProvenAt: draft.AuthTime}
 		return grants.Subject{}, f.registrationRequired(ctx, client, draft)

@@ -50,6 +50,7 @@ export class Auth {
   private readonly running = new Map<string, Promise<unknown>>()
   private tokens: Tokens | null
   private ticket: string | undefined
+  private termsVersion: string | undefined
 
   constructor({ wx, backend, web, now = Date.now }: AuthOptions) {
     this.web = web && isBrowser(wx) ? web : undefined
@@ -91,6 +92,14 @@ export class Auth {
    */
   bind(proof: { phoneCode: string } | { username: string; password: string } | { accessToken: string }): Promise<Login> {
     return this.once('bind', () => this.sendCode('bind', proofMembers(proof)))
+  }
+
+  /**
+   * Records that the user accepts a version of the terms: the next sign-in sends it. Call it when the user has tapped the button, with
+   * `terms_version` of the error terms_required, and then repeat what failed.
+   */
+  acceptTerms(version: string): void {
+    this.termsVersion = version
   }
 
   /** Adds the phone number of a phone number button (its `detail.code`) to the signed-in user. */
@@ -227,6 +236,7 @@ export class Auth {
 
   // Sends to the backend. A request whose response was lost is sent once more unchanged: minifed returns the same result.
   private async send<Result>(path: string, body: object): Promise<Result> {
+    if (this.termsVersion !== undefined && ['login', 'bind', 'phone'].includes(path)) body = { ...body, terms_version: this.termsVersion }
     const url = `${this.backend}/${path}`
     const header = { 'content-type': 'application/json' }
     let response: HTTPResponse
@@ -248,6 +258,7 @@ export class Auth {
   }
 
   private signedIn({ access_token, refresh_token, expires_in, profile }: TokenResponse): Login {
+    this.termsVersion = undefined
     const before = this.tokens
     const refreshToken = refresh_token || (before ? before.refreshToken : undefined)
     const claims = profile || (before ? before.profile : undefined)

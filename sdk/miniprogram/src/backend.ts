@@ -123,10 +123,10 @@ const federation = '/federation/wechat/miniapp/'
 
 // What each method of binding sends.
 const bindings: Record<string, string[]> = {
-  register: ['code', 'bind_ticket', 'user'],
-  phone: ['code', 'bind_ticket', 'phone_code'],
-  password: ['code', 'bind_ticket', 'username', 'password'],
-  session: ['code', 'bind_ticket', 'access_token'],
+  register: ['code', 'bind_ticket', 'user', 'terms_version'],
+  phone: ['code', 'bind_ticket', 'phone_code', 'terms_version'],
+  password: ['code', 'bind_ticket', 'username', 'password', 'terms_version'],
+  session: ['code', 'bind_ticket', 'access_token', 'terms_version'],
 }
 
 // What each action on the sign-in of a browser sends.
@@ -137,14 +137,14 @@ const scans: Record<string, string[]> = {
 }
 
 const routes = new Map<string, (body: Members, options: BackendOptions) => Call | undefined>([
-  ['login', body => ({ endpoint: `${federation}profile`, body: pick(body, ['code', 'user']), tokens: true })],
+  ['login', body => ({ endpoint: `${federation}profile`, body: pick(body, ['code', 'user', 'terms_version']), tokens: true })],
   ['refresh', body => refresh(body.refresh_token)],
   ['bind', body => chosen(bindings, body.method, names => ({ endpoint: `${federation}bindUser`, body: { method: body.method, ...pick(body, names) }, tokens: true }))],
   [
     'phone',
     (body, { phoneScope = 'openid profile phone offline_access' }) => ({
       endpoint: `${federation}profile`,
-      body: { ...pick(body, ['code', 'phone_code']), scope: phoneScope },
+      body: { ...pick(body, ['code', 'phone_code', 'terms_version']), scope: phoneScope },
       tokens: true,
     }),
   ],

@@ -5,6 +5,9 @@ export interface ErrorBody {
   reason?: string
   request_id?: string
   bind_ticket?: string
+  /** The current version of the terms, for the reason terms_required, and its documents by language. */
+  terms_version?: string
+  terms?: { locale: string; terms_url: string; privacy_url: string }[]
 }
 
 /**

@@ -358,6 +358,7 @@ func fillDirectory(directory *storage.Directory) {
 		Provider: storage.SMSTencent, URL: "https://sms.example.com/", AccessKey: "id", AppID: "1400", Region: "ap-beijing", Signature: "Tea",
 		Templates: storage.SMSTemplates{English: "1", Chinese: "2"}, CountryCodes: []string{"+86", "+852"}, DailyLimit: 10,
 	}
+	directory.Terms = []storage.TermsDocument{{Version: "1", EffectiveAt: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Locale: "en", TermsURL: "https://a.example.com/t", PrivacyURL: "https://a.example.com/p"}}
 	directory.SignInMethods = []string{storage.SignInPasskey, storage.SignInPassword}
 	directory.Lifetimes = storage.Lifetimes{AccessToken: 60, IDToken: 61, RefreshIdle: 62, RefreshAbsolute: 63, SessionIdle: 64, SessionAbsolute: 65, Code: 30}
 	directory.Claims = []storage.ClaimMapping{{Claim: "groups", Source: "groups", Scope: "groups"}}

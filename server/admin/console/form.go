@@ -210,6 +210,12 @@ func (f form[R]) field(r *request, s setting.Setting[R], record *R) field {
 		for _, file := range *member(record) {
 			shown.Values = append(shown.Values, file.Name)
 		}
+	case setting.Terms[R]:
+		lines := make([]string, len(*member(record)))
+		for i, document := range *member(record) {
+			lines[i] = setting.TermsText(document)
+		}
+		shown.Type, shown.Value = "lines", strings.Join(lines, "\n")
 	case setting.Claims[R]:
 		lines := make([]string, len(*member(record)))
 		for i, mapping := range *member(record) {
@@ -315,6 +321,8 @@ func submit[R any](r *request, s setting.Setting[R], record *R) (err error) {
 		err = submitDocument(sent, member(record))
 	case setting.Claims[R]:
 		*member(record), err = claimMappings(sent)
+	case setting.Terms[R]:
+		*member(record), err = termsDocuments(sent)
 	case setting.Files[R]:
 		*member(record) = submitFiles(r, s.Member, *member(record))
 	}
@@ -368,6 +376,17 @@ func submitDocument(sent string, document *json.RawMessage) error {
 	}
 	*document = json.RawMessage(sent)
 	return nil
+}
+
+func termsDocuments(lines string) (documents []storage.TermsDocument, err error) {
+	for _, line := range strings.Fields(lines) {
+		document, wrong := setting.ParseTerms(line)
+		if wrong != nil {
+			err = wrong
+		}
+		documents = append(documents, document)
+	}
+	return documents, err
 }
 
 func claimMappings(lines string) (mappings []storage.ClaimMapping, err error) {

@@ -51,6 +51,8 @@ func Directory() []Setting[storage.Directory] {
 		{"attach-by-phone", "policy.attach_by_phone", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.AttachByPhone })},
 		{"phone-fresh", "policy.phone_fresh", SignIn, nil, seconds(func(d *r) *int64 { return &d.Policy.PhoneFresh })},
 		{"merge-by-unionid", "policy.merge_by_unionid", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.MergeByUnionID })},
+		{"terms", "terms", SignIn, nil, Terms[r](func(d *r) *[]storage.TermsDocument { return &d.Terms })},
+		{"require-terms", "policy.require_terms", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.RequireTerms })},
 		{"deletion-delay", "policy.deletion_delay", SignIn, nil, seconds(func(d *r) *int64 { return &d.Policy.DeletionDelay })},
 		{"device-grant", "policy.device_grant", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.DeviceGrant })},
 		{"documents", "policy.documents", UnknownClients, documents, text(func(d *r) *string { return (*string)(&d.Policy.Documents) })},

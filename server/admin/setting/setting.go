@@ -16,7 +16,7 @@ type Setting[R any] struct {
 	Section Section
 	// Choices are the values that the setting may have; empty if there is no such list.
 	Choices []string
-	// Value accesses the member: a Text, Toggle, Default, Names, List, Picture, Seconds, Number, Document, Claims, Scopes or Files.
+	// Value accesses the member: a Text, Toggle, Default, Names, List, Picture, Seconds, Number, Document, Claims, Scopes, Files or Terms.
 	Value any
 }
 
@@ -55,6 +55,9 @@ type Scopes[R any] func(*R) *[]storage.ResourceScope
 
 // Files accesses the files that prove the control of a host.
 type Files[R any] func(*R) *[]storage.VerificationFile
+
+// Terms accesses the versions of the terms of a directory.
+type Terms[R any] func(*R) *[]storage.TermsDocument
 
 // Section is a part of the form of a record, in the order of the form.
 type Section string
