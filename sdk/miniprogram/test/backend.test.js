@@ -19,20 +19,20 @@ function backend(respond = () => Response.json(tokens()), more = {}) {
 }
 
 const everything = {
-  code: 'c', user: { nickname: 'Lin' }, refresh_token: 'r', bind_ticket: 't', phone_code: 'p', username: 'lin', password: 'pw', access_token: 'a',
+  code: 'c', user: { nickname: 'Lin' }, terms_version: '2', refresh_token: 'r', bind_ticket: 't', phone_code: 'p', username: 'lin', password: 'pw', access_token: 'a',
   scene: 's', attempt: 'n', country: 'XX', number: '42', confirmed: true, target_client_id: 'web', state: 'x', scope: 'admin', audience: 'z', grant_type: 'client_credentials',
 }
 
 const federation = 'https://id.example/d/shop/federation/wechat/miniapp/'
 
 const expected = [
-  ['login', {}, `${federation}profile`, { code: 'c', user: { nickname: 'Lin' } }],
-  ['phone', {}, `${federation}profile`, { code: 'c', phone_code: 'p', scope: 'openid profile phone offline_access' }],
+  ['login', {}, `${federation}profile`, { code: 'c', user: { nickname: 'Lin' }, terms_version: '2' }],
+  ['phone', {}, `${federation}profile`, { code: 'c', phone_code: 'p', scope: 'openid profile phone offline_access', terms_version: '2' }],
   ['refresh', {}, 'https://id.example/d/shop/oauth2/token', 'grant_type=refresh_token&refresh_token=r'],
-  ['bind', { method: 'register' }, `${federation}bindUser`, { method: 'register', code: 'c', bind_ticket: 't', user: { nickname: 'Lin' } }],
-  ['bind', { method: 'phone' }, `${federation}bindUser`, { method: 'phone', code: 'c', bind_ticket: 't', phone_code: 'p' }],
-  ['bind', { method: 'password' }, `${federation}bindUser`, { method: 'password', code: 'c', bind_ticket: 't', username: 'lin', password: 'pw' }],
-  ['bind', { method: 'session' }, `${federation}bindUser`, { method: 'session', code: 'c', bind_ticket: 't', access_token: 'a' }],
+  ['bind', { method: 'register' }, `${federation}bindUser`, { method: 'register', code: 'c', bind_ticket: 't', user: { nickname: 'Lin' }, terms_version: '2' }],
+  ['bind', { method: 'phone' }, `${federation}bindUser`, { method: 'phone', code: 'c', bind_ticket: 't', phone_code: 'p', terms_version: '2' }],
+  ['bind', { method: 'password' }, `${federation}bindUser`, { method: 'password', code: 'c', bind_ticket: 't', username: 'lin', password: 'pw', terms_version: '2' }],
+  ['bind', { method: 'session' }, `${federation}bindUser`, { method: 'session', code: 'c', bind_ticket: 't', access_token: 'a', terms_version: '2' }],
   ['scan', { action: 'seen' }, `${federation}scan/seen`, { scene: 's', attempt: 'n' }],
   ['scan', { action: 'approve' }, `${federation}scan/approve`, { scene: 's', code: 'c', number: '42', confirmed: true }],
   ['scan', { action: 'deny' }, `${federation}scan/deny`, { scene: 's' }],
