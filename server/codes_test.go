@@ -188,6 +188,19 @@ func TestEmailCode_SignsInAtTheAccount(t *testing.T) {
 	}
 }
 
+func TestEmailCode_RestoresAnAccountThatAwaitsDeletion(t *testing.T) {
+	t.Parallel()
+	ts := newCodeServer(t, nil)
+	ann := ts.addEmailUser("ann")
+	must(ts.identities.RequestDeletion(ts.Context(), "default", ann.ID, identity.Self(ann.ID)))(t)
+	b := ts.newFormBrowser()
+	b.askFor("ann@example.com")
+	b.typed(ts.code("ann@example.com"))
+	b.wantAt(t, "/login/restore", http.StatusOK, "Restore the account?")
+	b.press("restore-form", "restore")
+	b.wantAt(t, "/account", http.StatusOK, "Name of ann")
+}
+
 func TestCodes_SendNothingToUnknownAddressesWithoutRegistration(t *testing.T) {
 	t.Parallel()
 	ts := newCodeServer(t, nil)

@@ -59,6 +59,25 @@ func TestTerms_BrowserAcceptsEachVersionOnce(t *testing.T) {
 	}
 }
 
+func TestTerms_AreAskedBeforeTheFirstSecondFactor(t *testing.T) {
+	t.Parallel()
+	ts := newTwoFactorServer(t, storage.TwoFactorRequired)
+	ts.addPasswordUser("wanda")
+	ts.publishTerms("1", false)
+	b := ts.newFormBrowser()
+	b.openAuthorize()
+	b.signInAs("wanda")
+	b.wantAt(t, "/login/terms", http.StatusOK, "version 1")
+	b.press("accept-form", "accept")
+	b.wantAt(t, "/login/setup", http.StatusOK, "Protect your account")
+	b.get(strings.Replace(b.page.url, "/login/setup", "/account/totp/new", 1))
+	app := b.scanApp()
+	b.press("verify-form", "verify", "code", app.code(1))
+	b.readRecoveryCodes()
+	b.get(b.link("continue"))
+	b.wantAt(t, "/consent", http.StatusOK, "")
+}
+
 // storedSessions are the sessions of the store.
 func (b *formBrowser) storedSessions() []storage.Session {
 	return list[storage.Session](b.pageServer.testServer)

@@ -85,7 +85,7 @@ func (s *SignIns) complete(w http.ResponseWriter, r *endpoint.Request, done *Unf
 	if err != nil {
 		return err
 	}
-	if next != "" {
+	if next != "" && next != SetupPath {
 		return s.suspend(w, r, next, done)
 	}
 	if done.User.Status == storage.UserDeletionPending {
@@ -93,6 +93,9 @@ func (s *SignIns) complete(w http.ResponseWriter, r *endpoint.Request, done *Unf
 	}
 	if !done.User.HasAccepted(r.Issuer.Directory.CurrentTerms(s.Now())) {
 		return s.suspend(w, r, TermsPath, done)
+	}
+	if next == SetupPath { // It is last, because it ends in a new factor and not here.
+		return s.suspend(w, r, SetupPath, done)
 	}
 	location, err := s.Finish(w, r, done)
 	if err != nil {

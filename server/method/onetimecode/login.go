@@ -212,14 +212,11 @@ func (v *loginVisit) user(r *endpoint.Request, ticket sent, typed string) (stora
 	if err != nil {
 		return storage.User{}, err
 	}
-	user, err := v.Users.SignInByCode(r.Context(), directory, v.by.identity(directory.ID, ticket.Address), code.User)
+	user, err := account.SignedIn(v.Users.SignInByCode(r.Context(), directory, v.by.identity(directory.ID, ticket.Address), code.User))
 	if errors.Is(err, identity.ErrUnknownUser) { // A guess, because nothing was sent.
 		return storage.User{}, errWrongCode
 	}
-	if err != nil {
-		return storage.User{}, err
-	}
-	return user.Record, nil
+	return user, err
 }
 
 // addressProblem maps the error of an address to the error for the log and the page, with the field. It is nil for an error of the
