@@ -189,13 +189,22 @@ func accountActs() []struct {
 		method, path, body string
 		fresh              bool
 	}{
-		{http.MethodGet, "/profile", "", false}, {http.MethodPatch, "/profile", `{"nickname":"x"}`, false},
-		{http.MethodGet, "/identities", "", false}, {http.MethodPost, "/identities", `{"type":"username","value":"mallory"}`, true},
-		{http.MethodDelete, "/identities/x", "", true}, {http.MethodGet, "/methods", "", false}, {http.MethodDelete, "/methods/x", "", true},
-		{http.MethodGet, "/sessions", "", false}, {http.MethodDelete, "/sessions/x", "", false}, {http.MethodDelete, "/sessions", "", false},
-		{http.MethodGet, "/sign-ins", "", false}, {http.MethodDelete, "/sign-ins/x", "", false},
-		{http.MethodGet, "/applications", "", false}, {http.MethodDelete, "/applications/x", "", false},
-		{http.MethodGet, "/export", "", true}, {http.MethodPost, "/deletion", "", true},
+		{http.MethodGet, "/profile", "", false},
+		{http.MethodPatch, "/profile", `{"nickname":"x"}`, false},
+		{http.MethodGet, "/identities", "", false},
+		{http.MethodPost, "/identities", `{"type":"username","value":"mallory"}`, true},
+		{http.MethodDelete, "/identities/x", "", true},
+		{http.MethodGet, "/methods", "", false},
+		{http.MethodDelete, "/methods/x", "", true},
+		{http.MethodGet, "/sessions", "", false},
+		{http.MethodDelete, "/sessions/x", "", false},
+		{http.MethodDelete, "/sessions", "", false},
+		{http.MethodGet, "/sign-ins", "", false},
+		{http.MethodDelete, "/sign-ins/x", "", false},
+		{http.MethodGet, "/applications", "", false},
+		{http.MethodDelete, "/applications/x", "", false},
+		{http.MethodGet, "/export", "", true},
+		{http.MethodPost, "/deletion", "", true},
 	}
 }
 
