@@ -57,6 +57,7 @@ func memberEffects() map[string]string {
 		"response_type":         "TestOIDCC_oidcc_response_type_missing",
 		"scope":                 "TestOpenIDConnectCore_5_4_EachScopeAsksForItsClaims",
 		"state":                 "TestRFC6749_4_1_2_StateComesBackAsItWas",
+		"terms_version":         "TestTerms_MiniProgramMustAcceptUnderPolicy",
 		"subject_token":         "TestMiniProgramRequests_ExplainCommonMistakes",
 		"subject_token_type":    "TestMiniProgramRequests_ExplainCommonMistakes",
 		"target_client_id":      "TestHandOff_RejectsRequests",

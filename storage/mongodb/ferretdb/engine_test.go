@@ -54,10 +54,7 @@ func (f *behindProxies) dropReply(_ *testing.T, engine storage.Engine) {
 
 func open(t *testing.T, uri string, now func() time.Time) storage.Engine {
 	t.Helper()
-	engine, err := mongodb.Open(t.Context(), mongodb.Options{URI: uri, Now: now})
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine := opened(t, mongodb.Options{URI: uri, Now: now})
 	t.Cleanup(func() { _ = engine.Close() }) // A test may have closed it.
 	return engine
 }

@@ -38,10 +38,7 @@ func engineAt(t *testing.T, proxy *Proxy, database string, edit ...func(*mongodb
 	for _, e := range edit {
 		e(&options)
 	}
-	engine, err := mongodb.Open(t.Context(), options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	engine := opened(t, options)
 	t.Cleanup(func() { _ = engine.Close() }) // A test may have closed it.
 	return engine
 }

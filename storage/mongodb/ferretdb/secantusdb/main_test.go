@@ -2,6 +2,7 @@ package secantusdb
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -71,6 +72,9 @@ func open(t *testing.T, uri string, change ...func(*mongodb.Options)) *mongodb.E
 		c(&opts)
 	}
 	engine, err := mongodb.Open(t.Context(), opts)
+	for tries := 0; errors.Is(err, storage.ErrUnavailable) && tries < 5; tries++ { // A busy machine takes longer than an engine waits.
+		engine, err = mongodb.Open(t.Context(), opts)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
