@@ -287,7 +287,9 @@ func (s *Service) RequestUserDeletion(ctx context.Context, directory, id string)
 		return err
 	}
 	if directory == storage.OperatorsDirectory {
-		return &Invalid{[]Problem{{"directory", "is that of the operators: an operator is deleted at once"}}}
+		var p problems
+		p.add("directory", "is that of the operators: an operator is deleted at once")
+		return p.err()
 	}
 	_, err := s.config.Identity.RequestDeletion(s.traced(ctx), directory, id, s.config.Actor.Name)
 	return userError(id, err)

@@ -45,7 +45,8 @@
 // # Deleted data
 //
 // What is deleted or replaced is overwritten with zeros (secure_delete), also in pages that become free. The log can contain it
-// until the log is emptied, which a server does every hour.
+// until the log is emptied, which a server does every hour. When SQLite moves a record to another page, it may leave a copy in unused
+// space of the page; that copy remains until the space is used. A backup is a new file and has none.
 //
 // # Upgrades
 //
