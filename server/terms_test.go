@@ -59,6 +59,24 @@ func TestTerms_BrowserAcceptsEachVersionOnce(t *testing.T) {
 	}
 }
 
+func TestTerms_AScanIsApprovedWithTheAcceptance(t *testing.T) {
+	t.Parallel()
+	ts := newScanServer(t)
+	ts.publishTerms("1", true)
+	b := ts.deskBrowser()
+	scene := b.beginScan()
+	ts.seen(scene)
+	b.reload()
+	number := b.number()
+	ts.wantTermsRequired("scan", ts.approve(scene, "wanda", number))
+	approved := ts.approve(scene, "wanda", number, "terms_version", "1")
+	if approved.status != http.StatusOK || approved.object("scan")["state"] != "approved" {
+		t.Fatalf("approve: %d %s", approved.status, approved.raw)
+	}
+	b.reload()
+	b.wantAt(t, "/account", http.StatusOK, "")
+}
+
 func TestTerms_AreAskedBeforeTheFirstSecondFactor(t *testing.T) {
 	t.Parallel()
 	ts := newTwoFactorServer(t, storage.TwoFactorRequired)
