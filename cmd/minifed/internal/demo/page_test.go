@@ -69,8 +69,18 @@ func (u *pageUser) evaluate(frame, expression string) string {
 // press presses a visible button of a frame.
 func (u *pageUser) press(frame, selector string) {
 	u.Helper()
-	u.until(frame, `(() => { const e = document.querySelector("`+selector+`"); return Boolean(e && e.checkVisibility() && !e.disabled) })()`)
+	u.untilEnabled(frame, selector)
 	u.evaluate(frame, `document.querySelector("`+selector+`").click()`)
+}
+
+func (u *pageUser) untilEnabled(frame, selector string) {
+	u.Helper()
+	u.until(frame, `(() => { const e = document.querySelector("`+selector+`"); return Boolean(e && e.checkVisibility() && !e.disabled) })()`)
+}
+
+// pressOnce presses a button if it is there and was not pressed: the page stays until the next one is loaded.
+func (u *pageUser) pressOnce(frame, selector string) {
+	u.evaluate(frame, `(() => { const e = document.querySelector("`+selector+`"); if (e && !e.dataset.pressed) { e.dataset.pressed = "yes"; e.click() } })()`)
 }
 
 // fill types into a visible field of a frame.
@@ -198,11 +208,10 @@ func (u *pageUser) attack(sub string) {
 	showCode := func() string {
 		u.at("computer")
 		u.press("", "#tab-books")
-		u.press(books, "#begin, #scan, #sign-in")
+		u.untilEnabled(books, "#begin, #scan, #sign-in")
+		u.pressOnce(books, "#begin, #scan, #sign-in")
 		for u.evaluate(books, `Boolean(document.querySelector("#picture"))`) != "true" {
-			if u.evaluate(books, `Boolean(document.querySelector("#scan"))`) == "true" {
-				u.press(books, "#scan")
-			}
+			u.pressOnce(books, "#scan")
 			time.Sleep(50 * time.Millisecond)
 		}
 		u.at("phone")
