@@ -81,21 +81,12 @@ func (s *SignIns) Complete(w http.ResponseWriter, r *endpoint.Request, p *author
 
 func (s *SignIns) complete(w http.ResponseWriter, r *endpoint.Request, done *Unfinished) error {
 	p := done.Pending
-	next, err := s.missing(r, done)
+	next, err := s.next(r, done)
 	if err != nil {
 		return err
 	}
-	if next != "" && next != SetupPath {
+	if next != "" {
 		return s.suspend(w, r, next, done)
-	}
-	if done.User.Status == storage.UserDeletionPending {
-		return s.suspend(w, r, RestorePath, done)
-	}
-	if !done.User.HasAccepted(r.Issuer.Directory.CurrentTerms(s.Now())) {
-		return s.suspend(w, r, TermsPath, done)
-	}
-	if next == SetupPath { // It is last, because it ends in a new factor and not here.
-		return s.suspend(w, r, SetupPath, done)
 	}
 	location, err := s.Finish(w, r, done)
 	if err != nil {
@@ -109,6 +100,22 @@ func (s *SignIns) complete(w http.ResponseWriter, r *endpoint.Request, done *Unf
 	default:
 		RedirectTo(w, location)
 		return nil
+	}
+}
+
+// next returns the page for the step that a sign-in misses, or an empty string. The page that sets up a second factor is last, because
+// it ends in a sign-in with that factor.
+func (s *SignIns) next(r *endpoint.Request, done *Unfinished) (string, error) {
+	factor, err := s.missing(r, done)
+	switch {
+	case err != nil || factor != "" && factor != SetupPath:
+		return factor, err
+	case done.User.Status == storage.UserDeletionPending:
+		return RestorePath, nil
+	case !done.User.HasAccepted(r.Issuer.Directory.CurrentTerms(s.Now())):
+		return TermsPath, nil
+	default:
+		return factor, nil
 	}
 }
 
