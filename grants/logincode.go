@@ -33,6 +33,18 @@ func CheckLoginCode(form url.Values, name string) error {
 	}
 }
 
+// CheckNativeAppCode rejects a form parameter that cannot be a code of a mobile app. It needs no call to WeChat.
+func CheckNativeAppCode(form url.Values, name string) error {
+	switch code := form.Get(name); {
+	case code == "":
+		return reject(fosite.ErrInvalidRequest, name+" is missing. Send the code that SendAuth of WeChat's SDK returned.")
+	case !printable(code) || strings.Contains(code, " "):
+		return NewCode(name+" is not a code of WeChat's SDK. Call SendAuth and send its code unchanged.", nil)
+	default:
+		return nil
+	}
+}
+
 // missingCodeHint names the parameter that was sent in place of name.
 func missingCodeHint(form url.Values, name string) string {
 	for _, other := range []string{"js_code", "code", "subject_token", "jsCode"} {

@@ -111,19 +111,10 @@ func (h *MiniProgramHandler) checkTypes(form url.Values) error {
 
 // checkCode rejects a subject token that cannot be a code of its type.
 func checkCode(form url.Values) error {
-	if form.Get("subject_token_type") != NativeAppTokenType {
-		return CheckLoginCode(form, "subject_token")
+	if form.Get("subject_token_type") == NativeAppTokenType {
+		return CheckNativeAppCode(form, "subject_token")
 	}
-	switch code := form.Get("subject_token"); {
-	case code == "":
-		return reject(fosite.ErrInvalidRequest, "subject_token is missing. Send the code that SendAuth of WeChat's SDK returned.")
-	case !printable(code) || strings.Contains(code, " "):
-		return NewCode("subject_token is not a code of WeChat's SDK. Call SendAuth and send its code unchanged.", nil)
-	case form.Get("phone_code") != "":
-		return reject(fosite.ErrInvalidRequest, "phone_code is for mini-programs. Leave it out for the code of a mobile app.")
-	default:
-		return nil
-	}
+	return CheckLoginCode(form, "subject_token")
 }
 
 // source is the function that returns a new code of the exchange's type.

@@ -97,6 +97,17 @@ func (u *ProfileUpdate) named() []namedMember {
 	}
 }
 
+// Over returns the members of u, and those of base that u does not have.
+func (u ProfileUpdate) Over(base ProfileUpdate) ProfileUpdate {
+	theirs := base.named()
+	for i, mine := range u.named() {
+		if *mine.member == nil {
+			*mine.member = *theirs[i].member
+		}
+	}
+	return u
+}
+
 // members pairs the members of an update with those of a profile.
 func (u *ProfileUpdate) members(profile *storage.Profile) map[**string]*string {
 	return map[**string]*string{

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"testing"
@@ -8,6 +9,8 @@ import (
 
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/storage"
+	"github.com/minifed/minifed/storage/storagetest"
+	"github.com/minifed/minifed/wechat"
 	"github.com/minifed/minifed/wechat/wechattest"
 )
 
@@ -34,6 +37,111 @@ func (ts *testServer) exchangeNative(client, code string, further ...string) res
 		form.Set(further[i], further[i+1])
 	}
 	return ts.post(client, "/oauth2/token", form)
+}
+
+// bindNative sends a code of SendAuth to bindUser.
+func (ts *pageTestServer) bindNative(client, code, method string, further ...string) response {
+	ts.Helper()
+	return ts.bindWith(client, code, method, append([]string{"subject_token_type", grants.NativeAppTokenType}, further...)...)
+}
+
+func TestNativeApp_BindUserByEachMethod(t *testing.T) {
+	ts, app := newNativeServer(t)
+	editRecord(ts.testServer, storage.Key("default", string(app.Credential().ID)), func(c *storage.Connection) { c.Provisioning = storage.ProvisionBind })
+	ts.change("mini", func(c *storage.Client) {
+		c.NativeApp, c.FirstParty, c.AccountLinking = string(app.Credential().ID), true, true
+		c.Scopes, c.Federation.PasswordBinding, c.Federation.UpdateProfile = append(c.Scopes, linkScope), true, true
+	})
+	ts.change("app", func(c *storage.Client) { c.AccountLinking, c.Scopes = true, append(c.Scopes, linkScope) })
+	wanda := ts.addEmailUser("wanda")
+	ts.sim.SetPhone("carol", wechat.PhoneNumber{CountryCode: "86", PureNumber: "13800000001"})
+
+	// 1. An unknown user gets a ticket, from profile as from the token endpoint.
+	profile := url.Values{"code": {app.SendAuth("alice")}, "subject_token_type": {grants.NativeAppTokenType}}
+	asked := ts.post("app", "/federation/wechat/miniapp/profile", profile)
+	if asked.member("error") != "registration_required" || asked.member("bind_ticket") == "" {
+		t.Fatalf("an unknown user: %d %s", asked.status, asked.raw)
+	}
+	// 2. Each method signs the app's user in, and the mini-program has the same user.
+	session := ts.linkToken("mini", "dora")
+	sessionOfApp := ts.exchangeNative("app", app.SendAuth("dora"), "scope", "openid "+linkScope)
+	for name, tt := range map[string]struct {
+		client, user, method, want string
+		further                    []string
+	}{
+		"register":           {"app", "bob", "register", "", []string{"user", `{"nickname":"Bobby"}`, "scope", "openid profile"}},
+		"password":           {"mini", "alice", "password", wanda.ID, []string{"username", "wanda", "password", goodPassword, "scope", "openid profile"}},
+		"phone":              {"mini", "carol", "phone", "", []string{"phone_code", ts.app("mini").TapPhone("carol"), "scope", "openid phone"}},
+		"session":            {"mini", "erin", "session", ts.sub(session), []string{"access_token", session.member("access_token"), "scope", "openid"}},
+		"session of the app": {"app", "fred", "session", ts.sub(session), []string{"access_token", sessionOfApp.member("access_token"), "scope", "openid"}},
+	} {
+		code := app.SendAuth(tt.user)
+		bound := ts.bindNative(tt.client, code, tt.method, tt.further...)
+		if bound.status != http.StatusOK || tt.want != "" && ts.sub(bound) != tt.want {
+			t.Fatalf("%s: %d %s", name, bound.status, bound.raw)
+		}
+		if amr := texts(claims(t, bound.member("id_token"))["amr"]); len(amr) != 1 || amr[0] != "wechat_native_app" {
+			t.Errorf("%s: amr is %v", name, amr)
+		}
+		if again := ts.bindNative(tt.client, code, tt.method, tt.further...); again.status != http.StatusOK || ts.sub(again) != ts.sub(bound) {
+			t.Errorf("%s, repeated: %d %s", name, again.status, again.raw)
+		}
+		if got := ts.exchangeNative("app", app.SendAuth(tt.user)); got.status != http.StatusOK || ts.sub(got) != ts.sub(bound) {
+			t.Errorf("%s, the next sign-in: %d %s", name, got.status, got.raw)
+		}
+		if got := ts.sub(ts.login("mini", tt.user)); got != ts.sub(bound) {
+			t.Errorf("%s: the mini-program has another user", name)
+		}
+	}
+	// 3. The ticket of one user does not go with the code of another.
+	wantReason(t, ts.bindNative("app", app.SendAuth("gina"), "session", "bind_ticket", asked.member("bind_ticket"), "access_token", sessionOfApp.member("access_token")),
+		http.StatusBadRequest, "invalid_request", "new_code")
+	// 4. A client without a mini-program has no phone button, and no permission for passwords. The code is not spent.
+	code := app.SendAuth("gina")
+	wantReason(t, ts.bindNative("app", code, "phone", "phone_code", "x"), http.StatusBadRequest, "unauthorized_client", "")
+	wantReason(t, ts.bindNative("app", code, "password", "username", "wanda", "password", goodPassword), http.StatusBadRequest, "unauthorized_client", "")
+	wantReason(t, ts.bindWith("app", code, "register", "subject_token_type", "urn:other"), http.StatusBadRequest, "invalid_request", "")
+	if sent := ts.sim.TimesSent(code); sent != 0 {
+		t.Errorf("the code was sent %d times", sent)
+	}
+}
+
+// The store fails after WeChat accepted the code: the repeated request continues with WeChat's result.
+func TestNativeApp_RepeatAfterStoreFailureNeedsNoCode(t *testing.T) {
+	ts, app := newNativeServer(t)
+	code := app.SendAuth("alice")
+	ts.engine.Before = func(_ context.Context, operation storagetest.Operation) error {
+		if operation.Method == "Insert" && operation.Kind == storage.KindGrant {
+			return storage.ErrUnavailable
+		}
+		return nil
+	}
+	if got := ts.exchangeNative("app", code); got.status != http.StatusServiceUnavailable {
+		t.Fatalf("without a store: %d %s", got.status, got.raw)
+	}
+	ts.engine.Before = nil
+	if got := ts.exchangeNative("app", code); got.status != http.StatusOK {
+		t.Errorf("a repeat: %d %s", got.status, got.raw)
+	}
+	if sent := ts.sim.TimesSent(code); sent != 1 {
+		t.Errorf("the code was sent %d times", sent)
+	}
+}
+
+// A profile without the UnionID is read again by the repeat.
+func TestNativeApp_RepeatReadsMissingUnionID(t *testing.T) {
+	ts, app := newNativeServer(t)
+	sub := ts.sub(ts.login("mini", "alice"))
+	app.BindOpenPlatform("")
+	app.Fail(wechattest.WebUserInfo, wechattest.Fault{Errcode: -1, Times: 2})
+	code := app.SendAuth("alice")
+	if got := ts.exchangeNative("app", code); got.status != http.StatusServiceUnavailable {
+		t.Fatalf("an unreadable UnionID: %d %s", got.status, got.raw)
+	}
+	app.BindOpenPlatform("shop")
+	if got := ts.exchangeNative("app", code); got.status != http.StatusOK || ts.sub(got) != sub {
+		t.Errorf("a repeat: %d %s", got.status, got.raw)
+	}
 }
 
 func TestNativeApp_SameSubjectAsMiniProgram(t *testing.T) {

@@ -3,6 +3,7 @@ package federation
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/ory/fosite"
 
@@ -29,17 +30,26 @@ type AccountLinker struct {
 // beforeCode checks the other proofs of a bindUser method before the code is spent at WeChat. For the method session it records
 // the proven user.
 func (f *Service) beforeCode(ctx context.Context, client fosite.Client, v *Request) error {
-	record, err := federated(client)
-	if err != nil {
-		return err
+	known, ok := client.(*oauth2.Client)
+	if !ok {
+		return fmt.Errorf("federation: client is %T", client)
+	}
+	record := known.Record()
+	var settings storage.Federation
+	if record.Federation != nil {
+		settings = *record.Federation
 	}
 	switch v.method {
+	case bindPhone:
+		if record.Federation == nil {
+			return endpoint.NewError(fosite.ErrUnauthorizedClient, "This client has no mini-program, whose phone number button gives phone codes. Bind by another method.")
+		}
 	case bindPassword:
-		if !record.FirstParty || !record.Federation.PasswordBinding {
+		if !record.FirstParty || !settings.PasswordBinding {
 			return endpoint.NewError(fosite.ErrUnauthorizedClient, "This client may not bind accounts by password. Its operator has to mark it as a first party and allow it.")
 		}
 	case bindSession:
-		found, err := f.Linker.Proof.AcceptSession(ctx, v.Issuer, v.accessToken, record.ID, record.Federation.LinkingPartners)
+		found, err := f.Linker.Proof.AcceptSession(ctx, v.Issuer, v.accessToken, record.ID, settings.LinkingPartners)
 		if err != nil {
 			return f.countFailedProof(ctx, v, err)
 		}
@@ -91,7 +101,7 @@ func (f *Service) attach(
 	if err := f.Linker.Notifications.Notify(ctx, v.Request, resolution.User.Record, "mail.linked"); err != nil {
 		return resolvedUser{}, err
 	}
-	return f.updated(ctx, client, v, resolution)
+	return f.updated(ctx, client, v, login, resolution)
 }
 
 // attempt contains the keys of a WeChat user's failures at an account. It omits the account if the WeChat user is already linked

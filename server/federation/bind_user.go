@@ -37,7 +37,7 @@ func (e *BindUser) serve(w http.ResponseWriter, r *endpoint.Request) error {
 
 // bindingOf returns the parameters of a request for its method. Proofs of other methods are ignored.
 func bindingOf(r *endpoint.Request, form url.Values) *Request {
-	v := &Request{Request: r, method: form.Get("method"), ticket: form.Get("bind_ticket")}
+	v := &Request{Request: r, codeType: form.Get("subject_token_type"), method: form.Get("method"), ticket: form.Get("bind_ticket")}
 	switch v.method {
 	case bindPassword:
 		v.username, v.password = form.Get("username"), form.Get("password")
@@ -58,18 +58,18 @@ func checkBinding(form url.Values) error {
 		}
 	case bindPhone:
 		if code == "" || form.Get("phone_code") == "" {
-			return endpoint.NewError(fosite.ErrInvalidRequest, "The method phone needs phone_code and a fresh code of wx.login.")
+			return endpoint.NewError(fosite.ErrInvalidRequest, "The method phone needs phone_code and a fresh code of wx.login or SendAuth.")
 		}
 	case bindPassword:
 		if code == "" || form.Get("username") == "" || form.Get("password") == "" {
-			return endpoint.NewError(fosite.ErrInvalidRequest, "The method password needs username, password and a fresh code of wx.login.")
+			return endpoint.NewError(fosite.ErrInvalidRequest, "The method password needs username, password and a fresh code of wx.login or SendAuth.")
 		}
 		if len(form.Get("username")) > account.MaxName {
 			return endpoint.NewError(fosite.ErrInvalidRequest, "username is too long.")
 		}
 	case bindSession:
 		if code == "" || form.Get("access_token") == "" {
-			return endpoint.NewError(fosite.ErrInvalidRequest, "The method session needs access_token and a fresh code of wx.login.")
+			return endpoint.NewError(fosite.ErrInvalidRequest, "The method session needs access_token and a fresh code of wx.login or SendAuth.")
 		}
 	case "":
 		return endpoint.NewError(fosite.ErrInvalidRequest, "method is missing. Send register, phone, password or session.")

@@ -36,10 +36,32 @@ func (n NativeApps) ExchangeCode(ctx context.Context, client fosite.Client, code
 		return wechat.Session{}, err
 	}
 	v := requestFrom(ctx)
-	if v.web, err = n.WebUsers.Prove(ctx, connection, code); err != nil {
+	if err := n.beforeCode(ctx, client, v); err != nil {
 		return wechat.Session{}, err
 	}
+	v.web, err = n.Results.webUser(v, client, code, func() (*WebUser, error) { return n.WebUsers.spend(ctx, connection, code) })
+	if err != nil {
+		return wechat.Session{}, err
+	}
+	n.WebUsers.complete(ctx, v.web)
 	return wechat.Session{OpenID: wechat.OpenID(v.web.Login.OpenID), UnionID: wechat.UnionID(v.web.Login.UnionID)}, nil
+}
+
+// signInNative is a login of a mobile app without binding. The policy of the connection defines whether it creates an unknown user.
+func (f *Service) signInNative(ctx context.Context, client *oauth2.Client, v *Request) (resolvedUser, error) {
+	resolution, err := f.WebUsers.Resolve(ctx, v.web, v.asserted())
+	if err != nil {
+		return resolvedUser{}, err
+	}
+	return f.updated(ctx, client, v, v.web.Login, resolution)
+}
+
+// asserted is the profile of the user that the backend sent; empty without one.
+func (v *Request) asserted() identity.ProfileUpdate {
+	if v.profile == nil {
+		return identity.ProfileUpdate{}
+	}
+	return *v.profile
 }
 
 // nativeApp returns the connection of a client's mobile app.

@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -30,7 +31,7 @@ func (e *Profile) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if err != nil {
 		return err
 	}
-	return e.respond(w, form, &Request{Request: r})
+	return e.respond(w, form, &Request{Request: r, codeType: form.Get("subject_token_type")})
 }
 
 // The names of the routes that sign mini-program users in.
@@ -45,7 +46,7 @@ func Parameters() endpoint.JSONParameters {
 	return endpoint.JSONParameters{
 		Strings: append([]string{
 			"client_id", "client_secret", "client_assertion", "client_assertion_type",
-			"code", "phone_code", "scope", "nonce", "terms_version", "method", "bind_ticket", "username", "password", "access_token",
+			"code", "subject_token_type", "phone_code", "scope", "nonce", "terms_version", "method", "bind_ticket", "username", "password", "access_token",
 		}, ForeignMembers()...),
 		Lists:   []string{"audience", "resource"},
 		Objects: []string{"user"},
@@ -83,11 +84,11 @@ func (h Handler) login(form url.Values, v *Request) (LoginResponse, error) {
 	}
 	code := form.Get("code")
 	if v.ticketAlone() {
-		code = v.ticket
-	} else if err := grants.CheckLoginCode(form, "code"); err != nil {
+		code, v.codeType = v.ticket, ""
+	} else if err := v.checkCode(form); err != nil {
 		return LoginResponse{}, err
 	}
-	response, err := h.Token.Respond(v.Request, exchangeForm(form, code), v)
+	response, err := h.Token.Respond(v.Request, exchangeForm(form, code, v.codeType), v)
 	if err != nil {
 		return LoginResponse{}, err
 	}
@@ -102,12 +103,20 @@ type LoginResponse struct {
 	Profile map[string]any `json:"profile"`
 }
 
-// exchangeForm returns the token request of a federation request.
-func exchangeForm(form url.Values, code string) url.Values {
+// checkCode rejects a parameter code that cannot be one of its type.
+func (v *Request) checkCode(form url.Values) error {
+	if v.codeType == grants.NativeAppTokenType {
+		return grants.CheckNativeAppCode(form, "code")
+	}
+	return grants.CheckLoginCode(form, "code")
+}
+
+// exchangeForm returns the token request of a federation request. A code without a type is one of wx.login.
+func exchangeForm(form url.Values, code, codeType string) url.Values {
 	exchange := url.Values{
 		"grant_type":         {grants.GrantType},
 		"subject_token":      {code},
-		"subject_token_type": {grants.SubjectTokenType},
+		"subject_token_type": {cmp.Or(codeType, grants.SubjectTokenType)},
 	}
 	for _, name := range []string{
 		"client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "nonce", "phone_code", "terms_version", "audience", "resource",

@@ -28,6 +28,8 @@ type Request struct {
 	*endpoint.Request
 	results *ResultCache
 
+	// codeType is the type of the code; empty for a code of wx.login.
+	codeType string
 	// method is the method of bindUser; empty for other endpoints.
 	method string
 	// ticket is a bind ticket; empty without one.

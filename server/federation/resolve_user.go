@@ -31,17 +31,10 @@ type resolvedUser struct {
 func (f *Service) resolveUser(
 	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
 ) (resolvedUser, error) {
-	if v.web != nil || v.method == bindPhone {
+	if v.method == bindPhone || v.method == "" && v.web != nil && v.web.provisions() {
 		if err := f.checkNewUser(ctx, v, login); err != nil {
 			return resolvedUser{}, err
 		}
-	}
-	if v.web != nil {
-		resolution, err := f.WebUsers.Resolve(ctx, v.web)
-		if err != nil {
-			return resolvedUser{}, err
-		}
-		return userOf(client, resolution), nil
 	}
 	switch v.method {
 	case "":
@@ -63,6 +56,9 @@ func (f *Service) resolveUser(
 func (f *Service) signIn(
 	ctx context.Context, client *oauth2.Client, request grants.Exchange, v *Request, login identity.Login,
 ) (resolvedUser, error) {
+	if v.web != nil {
+		return f.signInNative(ctx, client, v)
+	}
 	found, err := f.resolve(ctx, client, v, login)
 	if err != nil {
 		return resolvedUser{}, err
@@ -82,7 +78,7 @@ func (f *Service) resolve(ctx context.Context, client *oauth2.Client, v *Request
 	if err != nil {
 		return resolvedUser{}, err
 	}
-	return f.updated(ctx, client, v, resolution)
+	return f.updated(ctx, client, v, login, resolution)
 }
 
 // register signs a known user in, and creates an unknown one with the profile that the mini-program asserts.
@@ -95,7 +91,14 @@ func (f *Service) register(ctx context.Context, client *oauth2.Client, v *Reques
 		if err != nil {
 			return resolvedUser{}, err
 		}
-		return f.updated(ctx, client, v, resolution)
+		return f.updated(ctx, client, v, login, resolution)
+	}
+	if v.web != nil {
+		resolution, err := f.WebUsers.Register(ctx, v.web, v.asserted())
+		if err != nil {
+			return resolvedUser{}, err
+		}
+		return f.updated(ctx, client, v, login, resolution)
 	}
 	if v.profile == nil {
 		resolution, err := f.Users.Resolve(ctx, login, true)
@@ -108,18 +111,20 @@ func (f *Service) register(ctx context.Context, client *oauth2.Client, v *Reques
 	if err != nil {
 		return resolvedUser{}, err
 	}
-	return f.updated(ctx, client, v, resolution)
+	return f.updated(ctx, client, v, login, resolution)
 }
 
 // updated applies the asserted profile to a known user, if the client may.
-func (f *Service) updated(ctx context.Context, client *oauth2.Client, v *Request, resolution *identity.Resolution) (resolvedUser, error) {
+func (f *Service) updated(
+	ctx context.Context, client *oauth2.Client, v *Request, login identity.Login, resolution *identity.Resolution,
+) (resolvedUser, error) {
 	found := userOf(client, resolution)
 	federation := client.Record().Federation
 	if v.profile == nil || resolution.Created || federation == nil || !federation.UpdateProfile {
 		return found, nil
 	}
 	update := *v.profile
-	update.AppID = client.Record().Federation.AppID
+	update.AppID = login.AppID
 	user, err := f.Users.UpdateProfile(ctx, found.user.Directory, found.user.ID, update, identity.Self(found.user.ID))
 	if err != nil {
 		return resolvedUser{}, err
@@ -151,7 +156,7 @@ func (f *Service) attachByPhone(
 	if err != nil {
 		return resolvedUser{}, err
 	}
-	return f.updated(ctx, client, v, resolution)
+	return f.updated(ctx, client, v, login, resolution)
 }
 
 // linkPhone links a verified number to a user who just signed in. A user's existing number remains. An error does not fail the

@@ -28,10 +28,11 @@ type ResultCache struct {
 // resultKey is a code, which is spent once for each purpose.
 type resultKey struct{ purpose, issuer, client, code string }
 
-// wechatResult is WeChat's result for one code: that of a user or of a phone number.
+// wechatResult is WeChat's result for one code: that of a mini-program's user, of a phone number or of a mobile app's user.
 type wechatResult struct {
 	session wechat.Session
 	phone   wechat.PhoneNumber
+	web     *WebUser
 	until   time.Time
 }
 
@@ -47,6 +48,19 @@ func (c *ResultCache) session(v *Request, client fosite.Client, code string, fet
 		return wechatResult{session: wechat.Session{OpenID: session.OpenID, UnionID: session.UnionID}}, err
 	})
 	return known.session, err
+}
+
+// webUser returns the cached result for the code of a mobile app, or fetches it.
+func (c *ResultCache) webUser(v *Request, client fosite.Client, code string, fetch func() (*WebUser, error)) (*WebUser, error) {
+	known, err := c.result(v, resultKey{"web", v.Issuer.URL, endpoint.InstanceOf(client), code}, func() (wechatResult, error) {
+		user, err := fetch()
+		return wechatResult{web: user}, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	mine := *known.web // Concurrent requests with other methods share the result.
+	return &mine, nil
 }
 
 // phoneNumber returns the cached result for the code of a phone number button, or fetches it.

@@ -126,6 +126,9 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 	}
 	v := requestFrom(ctx)
 	v.native = request.SubjectTokenType == grants.NativeAppTokenType
+	if v.native && request.PhoneCode != "" && v.method != bindPhone {
+		return grants.Subject{}, false, endpoint.NewError(fosite.ErrInvalidRequest, "phone_code is for mini-programs. Leave it out for the code of a mobile app.")
+	}
 	if err := f.readTerms(request, v); err != nil {
 		return grants.Subject{}, false, err
 	}

@@ -37,8 +37,19 @@ type WebUser struct {
 	asked      bool
 }
 
+// provisions reports whether the policy of the connection creates an unknown user.
+func (u *WebUser) provisions() bool { return u.connection.Provisioning != storage.ProvisionBind }
+
 // Prove spends a code. Without a UnionID in the response, it reads the profile, which may have it.
 func (u *WebUsers) Prove(ctx context.Context, connection storage.Connection, code string) (*WebUser, error) {
+	proven, err := u.spend(ctx, connection, code)
+	if err == nil {
+		u.complete(ctx, proven)
+	}
+	return proven, err
+}
+
+func (u *WebUsers) spend(ctx context.Context, connection storage.Connection, code string) (*WebUser, error) {
 	secret, err := u.Master.Open(connection.AppSecret, keys.ConnectionSecretBinding(connection.Directory, connection.AppID))
 	if err != nil {
 		return nil, grants.Misconfigured(err)
@@ -53,11 +64,16 @@ func (u *WebUsers) Prove(ctx context.Context, connection storage.Connection, cod
 		Directory: connection.Directory, AppID: connection.AppID, OpenID: string(session.OpenID),
 		OpenPlatform: connection.OpenPlatform, UnionID: string(session.UnionID),
 	}
-	if connection.OpenPlatform != "" && session.UnionID == "" {
-		u.readProfile(ctx, proven)
-		proven.Login.UnionID = string(proven.profile.UnionID)
-	}
 	return proven, nil
+}
+
+// complete reads the profile if the UnionID is missing.
+func (u *WebUsers) complete(ctx context.Context, proven *WebUser) {
+	if proven.connection.OpenPlatform == "" || proven.Login.UnionID != "" {
+		return
+	}
+	u.readProfile(ctx, proven)
+	proven.Login.UnionID = string(proven.profile.UnionID)
 }
 
 func (u *WebUsers) readProfile(ctx context.Context, proven *WebUser) {
@@ -68,9 +84,18 @@ func (u *WebUsers) readProfile(ctx context.Context, proven *WebUser) {
 }
 
 // Resolve returns the user. Under the policy bind, an unknown WeChat user is identity.ErrUnknownUser. A new user gets nickname and
-// picture of WeChat as an unverified profile. While the UnionID cannot be read, an unknown user is the error of WeChat:
-// the person could become a second user.
-func (u *WebUsers) Resolve(ctx context.Context, proven *WebUser) (*identity.Resolution, error) {
+// picture of WeChat as an unverified profile, replaced by the asserted members. While the UnionID cannot be read, an unknown user is
+// the error of WeChat: the person could become a second user.
+func (u *WebUsers) Resolve(ctx context.Context, proven *WebUser, asserted identity.ProfileUpdate) (*identity.Resolution, error) {
+	return u.resolve(ctx, proven, asserted, proven.provisions())
+}
+
+// Register is Resolve for a user who requested registration: it creates an unknown user under the policy bind, too.
+func (u *WebUsers) Register(ctx context.Context, proven *WebUser, asserted identity.ProfileUpdate) (*identity.Resolution, error) {
+	return u.resolve(ctx, proven, asserted, true)
+}
+
+func (u *WebUsers) resolve(ctx context.Context, proven *WebUser, asserted identity.ProfileUpdate, provision bool) (*identity.Resolution, error) {
 	resolution, err := u.Users.Resolve(ctx, proven.Login, false)
 	if !errors.Is(err, identity.ErrUnknownUser) {
 		return resolution, err
@@ -79,7 +104,7 @@ func (u *WebUsers) Resolve(ctx context.Context, proven *WebUser) (*identity.Reso
 		return nil, proven.profileErr
 	}
 	u.warnWithoutUnionID(ctx, proven)
-	if proven.connection.Provisioning == storage.ProvisionBind {
+	if !provision {
 		return nil, err
 	}
 	u.readProfile(ctx, proven)
@@ -87,7 +112,7 @@ func (u *WebUsers) Resolve(ctx context.Context, proven *WebUser) (*identity.Reso
 		u.Logger.InfoContext(ctx, "a new user has no profile of WeChat",
 			"directory", proven.connection.Directory, "app_id", proven.connection.AppID, "cause", proven.profileErr.Error())
 	}
-	return u.Users.Register(ctx, proven.Login, profileOf(proven.profile))
+	return u.Users.Register(ctx, proven.Login, asserted.Over(profileOf(proven.profile)))
 }
 
 // isTransient reports whether the same call may succeed later.

@@ -41,7 +41,7 @@ func (e *Callback) prove(ctx context.Context, connection storage.Connection, cod
 		return fromWeChat(err)
 	}
 	now, login := storage.Instant(e.Now()), proven.Login
-	resolution, err := e.WebUsers.Resolve(ctx, proven)
+	resolution, err := e.WebUsers.Resolve(ctx, proven, identity.ProfileUpdate{})
 	if pending, ok := errors.AsType[*identity.DeletionPendingError](err); ok {
 		result.User, result.UserEpoch, result.AuthTime = pending.User.ID, pending.User.Epoch, now
 		return nil
