@@ -142,7 +142,10 @@ func (d *dependencies) addPages() (err error) {
 	if err != nil {
 		return err
 	}
-	d.notifications = page.Notifications{Queue: d.mail, Locales: d.pages.Locales}
+	d.notifications = page.Notifications{
+		Queue: d.mail, Locales: d.pages.Locales, Lockout: d.lockout,
+		SMS: &sms.Sender{Client: outbound.NewClient(d.Fetch), Writer: d.SMSWriter, Master: d.Master, Now: d.Now, Random: d.Rand},
+	}
 	d.passwords = &account.Passwords{
 		Users: d.users, Lockout: d.lockout, Queue: ratelimit.NewKeyedQueue(), Devices: account.Devices{Sealer: d.sealer, Random: d.Rand},
 	}
@@ -227,10 +230,7 @@ func (d *dependencies) addAuthorize() error {
 		Account: d.account, Connections: d.connections, WebUsers: d.webUsers, WeChatPages: d.WeChatPages,
 		Starts: ratelimit.NewRateLimiter(webStartRate, webStartBurst, d.Now), Timeout: d.WeChatTimeout, Random: d.Rand,
 	}
-	d.codes = &onetimecode.Service{
-		Account: d.account, Master: d.Master, Random: d.Rand,
-		SMS: &sms.Sender{Client: outbound.NewClient(d.Fetch), Writer: d.SMSWriter, Now: d.Now, Random: d.Rand},
-	}
+	d.codes = &onetimecode.Service{Account: d.account, Master: d.Master, Random: d.Rand}
 	ways := slices.Concat([]account.Way{passkey.Way(), d.scans.Way(storage.SignInScan), d.scans.Way(storage.SignInLink)}, d.wechatPages.Ways(), d.codes.Ways())
 	d.login = &account.Login{Pages: d.pages, Authorize: d.authorize, Passwords: d.passwords, Now: d.Now, SignIns: signIns, Resets: d.mail.Enabled(), Ways: ways}
 	return nil

@@ -1,8 +1,11 @@
 package storage
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
-// SMS says how a directory sends codes to phones. The key of the provider is Directory.SMSKey.
+// SMS says how a directory sends codes and notices to phones. The key of the provider is Directory.SMSKey.
 type SMS struct {
 	// Provider is one of SMSProviders; empty sends nothing.
 	Provider string `json:"provider,omitempty"`
@@ -17,13 +20,15 @@ type SMS struct {
 	Signature string `json:"signature,omitempty"`
 	// Templates are the approved templates.
 	Templates SMSTemplates `json:"templates,omitzero"`
+	// NoticeTemplates are the approved templates of notices about changes of an account. Without one in Chinese, none are sent.
+	NoticeTemplates SMSTemplates `json:"notice_templates,omitzero"`
 	// CountryCodes are the country codes of the numbers that get messages, such as +86, which is the default.
 	CountryCodes []string `json:"country_codes,omitempty"`
 	// DailyLimit is the most messages of the directory a day; 0 is 1000.
 	DailyLimit int64 `json:"daily_limit,omitempty"`
 }
 
-// SMSTemplates are the IDs of templates with one variable, the code.
+// SMSTemplates are the IDs of templates with one variable: the code, or in a notice the change.
 type SMSTemplates struct {
 	English string `json:"en,omitempty"`
 	// Chinese is the template of the other languages too.
@@ -57,6 +62,14 @@ func (s SMS) AllowedCountryCodes() []string {
 	}
 	return slices.Clone(s.CountryCodes)
 }
+
+// Allows reports whether a number in E.164 gets messages.
+func (s SMS) Allows(number string) bool {
+	return slices.ContainsFunc(s.AllowedCountryCodes(), func(code string) bool { return strings.HasPrefix(number, code) })
+}
+
+// SendsNotices reports whether the directory sends notices to phones.
+func (s SMS) SendsNotices() bool { return s.Provider != "" && s.NoticeTemplates.Chinese != "" }
 
 // MessagesADay returns the most messages of the directory a day.
 func (s SMS) MessagesADay() int64 {

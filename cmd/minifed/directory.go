@@ -174,7 +174,7 @@ func fileNames(files []storage.VerificationFile) string {
 	return spaced(names)
 }
 
-// smsText describes how a directory sends codes to phones.
+// smsText describes how a directory sends codes and notices to phones.
 func smsText(directory directoryView) string {
 	sms := directory.SMS
 	if sms.Provider == "" {
@@ -187,7 +187,11 @@ func smsText(directory directoryView) string {
 	case sms.Provider == storage.SMSLog: // It needs none.
 		key = ""
 	}
-	return fmt.Sprintf("%s, %s%s, at most %d a day", sms.Provider, spaced(sms.AllowedCountryCodes()), key, sms.MessagesADay())
+	notices := ""
+	if sms.SendsNotices() {
+		notices = ", notices"
+	}
+	return fmt.Sprintf("%s, %s%s%s, at most %d a day", sms.Provider, spaced(sms.AllowedCountryCodes()), key, notices, sms.MessagesADay())
 }
 
 // showDirectory prints all settings of a directory that are not empty.

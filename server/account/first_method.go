@@ -10,7 +10,7 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// firstMethodDelay is the time until a first method works if the user can be notified by mail: time to object.
+// firstMethodDelay is the time until a first method works if the user can be notified: time to object.
 const firstMethodDelay = 24 * time.Hour
 
 // firstMethod says when a method works that a session which a client's backend could start adds.
@@ -22,7 +22,7 @@ type firstMethod struct {
 }
 
 // firstMethod returns what a recent sign-in that a client's backend could start may add. A user with a method of their own signs in
-// by it first. Others would have no way to their account, so that they may add one: it is delayed where a mail can notify them.
+// by it first. Others would have no way to their account, so that they may add one: it is delayed where a mail or an SMS can notify them.
 func (a *Account) firstMethod(r *endpoint.Request, user storage.User, signedIn time.Time) (firstMethod, error) {
 	if a.Now().Sub(signedIn) > freshness {
 		return firstMethod{}, nil
@@ -32,7 +32,7 @@ func (a *Account) firstMethod(r *endpoint.Request, user storage.User, signedIn t
 		return firstMethod{}, err
 	}
 	first := firstMethod{Allowed: true}
-	if a.Notifications.CanNotify(user) {
+	if a.Notifications.CanNotify(r.Issuer, user) {
 		first.From = storage.Instant(a.Now().Add(firstMethodDelay))
 	}
 	return first, nil

@@ -148,7 +148,7 @@ func (e *SetPassword) set(r *endpoint.Request, user storage.User, password strin
 		return changed.Record, e.Notifications.Notify(r.Context(), r, changed.Record, "mail.password")
 	}
 	var from time.Time
-	if e.Notifications.CanNotify(user) {
+	if e.Notifications.CanNotify(r.Issuer, user) {
 		from = storage.Instant(e.Now().Add(firstMethodDelay))
 	}
 	changed, err := e.Users.SetFirstPassword(r.Context(), user, password, from, self)

@@ -31,9 +31,9 @@ func (s *SignIns) NotifyHandOff(w http.ResponseWriter, r *endpoint.Request, user
 	return s.notifySession(r, user, "mail.signed_in_hand_off", session)
 }
 
-// notifySession sends a mail about a session, with the link that ends it.
+// notifySession notifies a user of a session. A mail has the link that ends it.
 func (s *SignIns) notifySession(r *endpoint.Request, user storage.User, key string, session storage.Session) error {
-	if !s.Notifications.CanNotify(user) {
+	if !s.Notifications.CanNotify(r.Issuer, user) {
 		return nil
 	}
 	link, err := s.notMeLink(r, session)

@@ -68,6 +68,7 @@ func (p *problems) checkCodes(directory storage.Directory) {
 	for member, label := range map[string]string{
 		"sms.access_key": sms.AccessKey, "sms.app_id": sms.AppID, "sms.region": sms.Region, "sms.signature": sms.Signature,
 		"sms.templates.en": sms.Templates.English, "sms.templates.zh": sms.Templates.Chinese,
+		"sms.notice_templates.en": sms.NoticeTemplates.English, "sms.notice_templates.zh": sms.NoticeTemplates.Chinese,
 	} {
 		p.check(member, checkLabel(label))
 	}
@@ -80,6 +81,9 @@ func (p *problems) checkCodes(directory storage.Directory) {
 	})
 	if sms.DailyLimit < 0 || sms.DailyLimit > maxDailyLimit {
 		p.add("sms.daily_limit", "must be between 0 and %d", maxDailyLimit)
+	}
+	if sms.NoticeTemplates.English != "" && sms.NoticeTemplates.Chinese == "" {
+		p.add("sms.notice_templates.zh", "is required by sms.notice_templates.en: it is the template of all other languages")
 	}
 	p.checkSMSProvider(sms)
 }
@@ -113,6 +117,9 @@ func CodeProblems(directory storage.Directory) []Problem {
 	p.checkCodes(directory)
 	if directory.HasSignInMethod(storage.SignInPhoneCode) && directory.SMS.Provider == "" {
 		p.add("sms.provider", "is required by the sign-in method phone-code")
+	}
+	if directory.SMS.NoticeTemplates.Chinese != "" && directory.SMS.Provider == "" {
+		p.add("sms.provider", "is required by sms.notice_templates.zh")
 	}
 	if needsKey := directory.SMS.Provider != "" && directory.SMS.Provider != storage.SMSLog; needsKey && directory.SMSKey == "" {
 		p.add("sms_key", "is missing: set it by `minifed directory set-sms-key`")

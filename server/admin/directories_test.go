@@ -56,13 +56,13 @@ func TestDirectory_ReportsEveryProblem(t *testing.T) {
 		Lifetimes:         storage.Lifetimes{Code: 3600},
 		Claims:            []storage.ClaimMapping{{Claim: "roles", Source: "list:a b", Scope: "roles"}},
 		SignInMethods:     []string{"password", "sms", "password"},
-		SMS:               storage.SMS{Provider: storage.SMSAliyun, URL: "ftp://x", CountryCodes: []string{"86"}, DailyLimit: -1},
+		SMS:               storage.SMS{Provider: storage.SMSAliyun, URL: "ftp://x", CountryCodes: []string{"86"}, DailyLimit: -1, NoticeTemplates: storage.SMSTemplates{English: "1"}},
 		CaptchaURL:        "http://example.com/",
 	})
 	wantInvalid(t, err, "id", "name", "issuer", "branding.accent_color", "branding.policy_url", "branding.icp_number", "branding.police_number",
 		"verification_files",
 		"policy.signing_algorithms", "policy.two_factor", "policy.phone_fresh", "lifetimes.code", "claims", "sign_in_methods",
-		"sms.url", "sms.access_key", "sms.signature", "sms.templates.zh", "sms.country_codes", "sms.daily_limit", "captcha_url")
+		"sms.url", "sms.access_key", "sms.signature", "sms.templates.zh", "sms.notice_templates.zh", "sms.country_codes", "sms.daily_limit", "captcha_url")
 	_, err = h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.SignInMethods = []string{storage.SignInPasskey} })
 	wantInvalid(t, err, "sign_in_methods")
 	_, err = h.UpdateDirectory(t.Context(), "default", "", func(d *storage.Directory) { d.Issuer = "https://other.example.com" })

@@ -2,34 +2,51 @@ package page
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/mail"
+	"github.com/minifed/minifed/server/ratelimit"
+	"github.com/minifed/minifed/server/sms"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/oauth2"
 )
 
-// Notifications sends mail to users, in their language or that of the browser.
+// Notifications notifies users, in their language or that of the browser: by mail, or by SMS where they have only a phone number.
 type Notifications struct {
 	Queue   *mail.Queue
 	Locales *Locales
+	SMS     *sms.Sender
+	Lockout *ratelimit.Lockout
 }
 
-// Notify sends a mail about a change of the account to the user's verified address. key names the text.
+// Notify notifies a user of a change of the account. key names the text.
 func (l Notifications) Notify(ctx context.Context, r *endpoint.Request, user storage.User, key string) error {
 	return l.NotifyWithLink(ctx, r, user, key, endpoint.AccountPath)
 }
 
-// CanNotify reports whether a user can be notified by mail.
-func (l Notifications) CanNotify(user storage.User) bool {
+// CanNotify reports whether a user can be notified.
+func (l Notifications) CanNotify(issuer *oauth2.Issuer, user storage.User) bool {
+	return l.CanMail(user) || canPhone(issuer, user)
+}
+
+// CanMail reports whether a user can be notified by mail.
+func (l Notifications) CanMail(user storage.User) bool {
 	return user.EmailVerified && l.Queue.Enabled()
 }
 
-// NotifyWithLink is Notify with a link to another page of the issuer.
+// canPhone reports whether a user can be notified by SMS. The number may be one that WeChat verified, or an old one: a notice has no
+// name and no link.
+func canPhone(issuer *oauth2.Issuer, user storage.User) bool {
+	directory := issuer.Directory
+	return user.Phone != "" && !user.PhoneVerifiedAt.IsZero() && directory.SMS.SendsNotices() && directory.SMS.Allows(user.Phone)
+}
+
+// NotifyWithLink is Notify with a link to another page of the issuer, for a mail.
 func (l Notifications) NotifyWithLink(ctx context.Context, r *endpoint.Request, user storage.User, key, path string) error {
-	if !user.EmailVerified {
-		return nil
+	if !l.CanMail(user) {
+		return l.notifyPhone(ctx, r, user, key)
 	}
 	message, err := l.Compose(r.Issuer, l.Locales.of(user.Profile.Locale), user, user.Email, key, r.Issuer.URL+path)
 	if err == nil {
@@ -38,11 +55,40 @@ func (l Notifications) NotifyWithLink(ctx context.Context, r *endpoint.Request, 
 	return err
 }
 
-// NotifySignIn sends a mail about a new sign-in, with the browser, the way to the operator and a link to a page of the issuer. key names
-// the text.
-func (l Notifications) NotifySignIn(ctx context.Context, r *endpoint.Request, user storage.User, key, browser, path string) error {
-	if !l.CanNotify(user) {
+// errNoticeLimit means that a limit of the notices by SMS is reached.
+var errNoticeLimit = errors.New("page: a limit is reached, and the notice was not sent by SMS: see --sms-daily-limit for that of the directory")
+
+// notifyPhone sends a notice to the phone of a user: what has changed. Each SMS costs money, so that they are limited by user and by
+// directory.
+func (l Notifications) notifyPhone(ctx context.Context, r *endpoint.Request, user storage.User, key string) error {
+	if !canPhone(r.Issuer, user) {
 		return nil
+	}
+	directory, locale := r.Issuer.Directory, l.Locales.of(user.Profile.Locale)
+	change, err := locale.Text("sms." + strings.TrimPrefix(key, "mail."))
+	if err != nil {
+		return err
+	}
+	l.Queue.Do(ctx, r.ID, "notice", func(ctx context.Context) error {
+		for _, limit := range []ratelimit.Key{ratelimit.NoticeKey(user), ratelimit.CodeDirectoryKey(directory, storage.SignInPhoneCode)} {
+			free, err := l.Lockout.IsFree(ctx, limit)
+			if err == nil && !free {
+				err = errNoticeLimit
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return l.SMS.SendFor(ctx, directory, sms.Message{To: user.Phone, Change: change, Chinese: locale.Tag != localeEnglish})
+	})
+	return nil
+}
+
+// NotifySignIn notifies a user of a new sign-in. A mail has the browser, the way to the operator and a link to a page of the issuer.
+// key names the text.
+func (l Notifications) NotifySignIn(ctx context.Context, r *endpoint.Request, user storage.User, key, browser, path string) error {
+	if !l.CanMail(user) {
+		return l.notifyPhone(ctx, r, user, key)
 	}
 	locale := l.Locales.of(user.Profile.Locale)
 	if browser == "" {

@@ -10,12 +10,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/ory/fosite"
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/internal/templates"
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/sms"
 	"github.com/minifed/minifed/server/stylesheet"
 	"github.com/minifed/minifed/storage/oauth2"
 )
@@ -167,6 +169,9 @@ func usedKeys(t *testing.T) map[string]bool {
 	letters = slices.Concat(letters, matches(t, `"mail\.(\w+)"`, "../method/*/*.go"), matches(t, `"mail\.(\w+)"`, "../account/*.go"), matches(t, `"mail\.(\w+)"`, "../device/*.go"))
 	for _, letter := range letters {
 		said["mail."+letter+".subject"], said["mail."+letter+".text"] = true, true
+		if !slices.Contains([]string{"reset", "email", "code", "totp_lost"}, letter) { // They are for the owner of the address.
+			said["sms."+letter] = true
+		}
 	}
 	return said
 }
@@ -182,6 +187,16 @@ func TestLocales_TextsAreUsedAndComplete(t *testing.T) {
 	for key := range texts {
 		if !said[key] {
 			t.Errorf("no page uses %q", key)
+		}
+	}
+}
+
+func TestNotices_FitTheVariableOfATemplate(t *testing.T) {
+	for _, locale := range readLocales().all {
+		for key, text := range textsOf(t, locale) {
+			if strings.HasPrefix(key, "sms.") && locale.Tag == localeChinese && utf8.RuneCountInString(text) > sms.MaxChange {
+				t.Errorf("%s is too long: %s", key, text)
+			}
 		}
 	}
 }

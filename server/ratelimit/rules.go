@@ -126,12 +126,18 @@ func CodeNetworkKey(directory storage.Directory, method string, address netip.Ad
 	return Key{directory.ID, codeNetworkRule(), directory.Within(method + " " + network)}
 }
 
-// CodeDirectoryKey is the key of the codes that a directory sends by a sign-in method.
+// CodeDirectoryKey is the key of the codes that a directory sends by a sign-in method. Notices by SMS count too.
 func CodeDirectoryKey(directory storage.Directory, method string) Key {
 	if method == storage.SignInPhoneCode {
 		return Key{directory.ID, codeDirectoryRule("sms_directory", directory.SMS.MessagesADay()), directory.Within("all")}
 	}
 	return Key{directory.ID, codeDirectoryRule("mail_directory", mailCodesADay), directory.Within("all")}
+}
+
+// NoticeKey is the key of the notices that a user gets by SMS: 5 at once, and one each two hours.
+func NoticeKey(user storage.User) Key {
+	const each = 2 * time.Hour
+	return Key{user.Directory, Rule{name: "sms_notice", freeFailures: 5, firstWait: each, maxWait: each, forgetAfter: 24 * time.Hour, forgetEvery: each}, user.ID}
 }
 
 // NameKey is the key by typed name; it applies to unknown names too.
@@ -199,6 +205,16 @@ func (t *Lockout) TakeExactly(ctx context.Context, all ...Key) error {
 		}
 	}
 	return nil
+}
+
+// IsFree counts an event, and reports whether it is within the limit by the counts of the store. Concurrent events get one count each,
+// so that no more pass.
+func (t *Lockout) IsFree(ctx context.Context, who Key) (bool, error) {
+	wait, err := t.StoredWait(ctx, who)
+	if err != nil || wait > 0 {
+		return false, err
+	}
+	return t.Failed(ctx, who) == 0, nil
 }
 
 // TooManyRequests returns the error for a caller who has to wait.

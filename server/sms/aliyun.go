@@ -34,7 +34,8 @@ type aliyunResponse struct {
 
 // sendByAliyun sends a message by Dysmsapi (SendSms of 2017-05-25).
 func (s *Sender) sendByAliyun(ctx context.Context, account Account, message Message) error {
-	parameter, err := json.Marshal(map[string]string{"code": message.Code})
+	name, value := message.variable()
+	parameter, err := json.Marshal(map[string]string{name: value})
 	if err != nil {
 		return err
 	}
@@ -107,7 +108,7 @@ func aliyunRemedies() map[string]string {
 		key      = "the AccessKey ID or its secret is wrong: set --sms-access-key and `minifed directory set-sms-key`"
 		limit    = "Aliyun's own limit for this number is reached: 1 a minute, 5 an hour, 10 a day unless its console allows more"
 		number   = "the number is not one that Aliyun delivers to"
-		template = "the template is missing, not approved, or has other variables: it needs one, ${code}; set --sms-template-en and --sms-template-zh"
+		template = "the template is missing, not approved, or has other variables: it needs one, ${code}, or ${change} for notices; set --sms-template-en and --sms-template-zh"
 		sign     = "the signature is missing or not approved: set --sms-signature to the approved one"
 		account  = "the Aliyun account has no balance or is not allowed to send: see its console"
 	)

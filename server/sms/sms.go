@@ -7,20 +7,34 @@ import (
 	"io"
 	"time"
 
+	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/outbound"
 	"github.com/minifed/minifed/storage"
 )
 
-// Message is a code for one phone.
+// Message is a code or a notice for one phone.
 type Message struct {
 	// To is a number in E.164.
 	To string
-	// Code is six digits.
+	// Code is six digits; empty for a notice.
 	Code string
+	// Change is the text of a notice, what has changed in an account: at most MaxChange characters in Chinese.
+	Change string
 	// Chinese selects the template.
 	Chinese bool
 	// Directory is the name of the directory, for webhook and writer.
 	Directory string
+}
+
+// MaxChange bounds Message.Change in Chinese, in characters: Tencent Cloud rejects longer variables.
+const MaxChange = 12
+
+// variable returns the name and the value of the one variable of the template.
+func (m Message) variable() (name, value string) {
+	if m.Change != "" {
+		return "change", m.Change
+	}
+	return "code", m.Code
 }
 
 // Account is a directory's account at a provider.
@@ -36,12 +50,28 @@ type Sender struct {
 	Client *outbound.Client
 	// Writer receives the messages of the provider log; nil rejects them.
 	Writer io.Writer
+	// Master opens the keys of the directories.
+	Master *keys.Master
 	Now    func() time.Time
 	Random io.Reader
 }
 
 // ErrNoProvider means that the directory has no provider.
 var ErrNoProvider = errors.New("sms: the directory has no provider: set it by the option --sms-provider")
+
+// SendFor sends a message by the provider of a directory.
+func (s *Sender) SendFor(ctx context.Context, directory storage.Directory, message Message) error {
+	account := Account{SMS: directory.SMS}
+	if directory.SMSKey != "" {
+		key, err := s.Master.Open(directory.SMSKey, keys.SMSKeyBinding(directory.ID))
+		if err != nil {
+			return fmt.Errorf("sms: key of the provider: %w", err)
+		}
+		account.Key = string(key)
+	}
+	message.Directory = directory.Name
+	return s.Send(ctx, account, message)
+}
 
 // Send returns nil when the provider has accepted the message. Its errors contain neither number nor code.
 func (s *Sender) Send(ctx context.Context, account Account, message Message) error {
@@ -64,16 +94,21 @@ func (s *Sender) write(message Message) error {
 	if s.Writer == nil {
 		return errors.New("sms: the provider log is for a server at a loopback address alone: choose another one by --sms-provider")
 	}
-	_, err := fmt.Fprintf(s.Writer, "\nSMS to: %s\n%s: %s\n", message.To, message.Directory, message.Code)
+	_, value := message.variable()
+	_, err := fmt.Fprintf(s.Writer, "\nSMS to: %s\n%s: %s\n", message.To, message.Directory, value)
 	return err
 }
 
 // template returns the template of a message.
 func (a Account) template(message Message) string {
-	if message.Chinese || a.Templates.English == "" {
-		return a.Templates.Chinese
+	templates := a.Templates
+	if message.Change != "" {
+		templates = a.NoticeTemplates
 	}
-	return a.Templates.English
+	if message.Chinese || templates.English == "" {
+		return templates.Chinese
+	}
+	return templates.English
 }
 
 // RejectedError is a message that a provider did not accept.

@@ -55,7 +55,7 @@ func sender(output io.Writer) *sms.Sender {
 
 func account(provider, url string) sms.Account {
 	return sms.Account{SMS: storage.SMS{
-		Provider: provider, URL: url, AccessKey: "LTAI-id", AppID: "1400000000", Signature: "茶铺", Templates: storage.SMSTemplates{Chinese: "SMS_1", English: "SMS_2"},
+		Provider: provider, URL: url, AccessKey: "LTAI-id", AppID: "1400000000", Signature: "茶铺", Templates: storage.SMSTemplates{Chinese: "SMS_1", English: "SMS_2"}, NoticeTemplates: storage.SMSTemplates{Chinese: "SMS_3"},
 	}, Key: "the-secret-key"}
 }
 
@@ -118,6 +118,13 @@ func TestSend_NumbersAndTemplates(t *testing.T) {
 		if query := aliyun.request.URL.Query(); query.Get("PhoneNumbers") != sent || query.Get("TemplateCode") != "SMS_2" || query.Get("TemplateParam") != `{"code":"123456"}` {
 			t.Errorf("got %v", query)
 		}
+	}
+	notice := sms.Message{To: "+8613800000001", Change: "添加了通行密钥", Chinese: true}
+	if err := sender(nil).Send(t.Context(), account(storage.SMSAliyun, aliyun.URL), notice); err != nil {
+		t.Fatal(err)
+	}
+	if query := aliyun.request.URL.Query(); query.Get("TemplateCode") != "SMS_3" || query.Get("TemplateParam") != `{"change":"添加了通行密钥"}` {
+		t.Errorf("got %v", query)
 	}
 	tencent := newProvider(t, 200, `{"Response":{"SendStatusSet":[{"Code":"Ok"}]}}`)
 	if err := sender(nil).Send(t.Context(), account(storage.SMSTencent, tencent.URL), message()); err != nil {

@@ -48,9 +48,10 @@ type tencentResponse struct {
 
 // sendByTencent sends a message by SendSms of 2021-01-11.
 func (s *Sender) sendByTencent(ctx context.Context, account Account, message Message) error {
+	_, value := message.variable()
 	body, err := json.Marshal(tencentRequest{
 		PhoneNumberSet: []string{message.To}, SmsSdkAppID: account.AppID, SignName: account.Signature, TemplateID: account.template(message),
-		TemplateParamSet: []string{message.Code},
+		TemplateParamSet: []string{value},
 	})
 	if err != nil {
 		return err

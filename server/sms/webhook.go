@@ -13,7 +13,8 @@ import (
 // posted is the body of a request to a webhook.
 type posted struct {
 	To        string `json:"to"`
-	Code      string `json:"code"`
+	Code      string `json:"code,omitempty"`
+	Change    string `json:"change,omitempty"`
 	Language  string `json:"language"`
 	Signature string `json:"signature,omitempty"`
 	Template  string `json:"template,omitempty"`
@@ -26,7 +27,7 @@ func (s *Sender) sendByWebhook(ctx context.Context, account Account, message Mes
 	if message.Chinese {
 		language = "zh-CN"
 	}
-	body, err := json.Marshal(posted{message.To, message.Code, language, account.Signature, account.template(message), message.Directory})
+	body, err := json.Marshal(posted{message.To, message.Code, message.Change, language, account.Signature, account.template(message), message.Directory})
 	if err != nil {
 		return err
 	}

@@ -356,7 +356,7 @@ func fillDirectory(directory *storage.Directory) {
 	directory.CaptchaURL = "https://captcha.example.com/"
 	directory.SMS = storage.SMS{
 		Provider: storage.SMSTencent, URL: "https://sms.example.com/", AccessKey: "id", AppID: "1400", Region: "ap-beijing", Signature: "Tea",
-		Templates: storage.SMSTemplates{English: "1", Chinese: "2"}, CountryCodes: []string{"+86", "+852"}, DailyLimit: 10,
+		Templates: storage.SMSTemplates{English: "1", Chinese: "2"}, NoticeTemplates: storage.SMSTemplates{English: "3", Chinese: "4"}, CountryCodes: []string{"+86", "+852"}, DailyLimit: 10,
 	}
 	directory.Terms = []storage.TermsDocument{{Version: "1", EffectiveAt: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Locale: "en", TermsURL: "https://a.example.com/t", PrivacyURL: "https://a.example.com/p"}}
 	directory.SignInMethods = []string{storage.SignInPasskey, storage.SignInPassword}

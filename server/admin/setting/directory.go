@@ -42,6 +42,8 @@ func Directory() []Setting[storage.Directory] {
 		{"sms-signature", "sms.signature", Codes, nil, text(func(d *r) *string { return &d.SMS.Signature })},
 		{"sms-template-en", "sms.templates.en", Codes, nil, text(func(d *r) *string { return &d.SMS.Templates.English })},
 		{"sms-template-zh", "sms.templates.zh", Codes, nil, text(func(d *r) *string { return &d.SMS.Templates.Chinese })},
+		{"sms-notice-template-en", "sms.notice_templates.en", Codes, nil, text(func(d *r) *string { return &d.SMS.NoticeTemplates.English })},
+		{"sms-notice-template-zh", "sms.notice_templates.zh", Codes, nil, text(func(d *r) *string { return &d.SMS.NoticeTemplates.Chinese })},
 		{"sms-country-code", "sms.country_codes", Codes, nil, List[r](func(d *r) *[]string { return &d.SMS.CountryCodes })},
 		{"sms-daily-limit", "sms.daily_limit", Codes, nil, Number[r](func(d *r) *int64 { return &d.SMS.DailyLimit })},
 		{"captcha-url", "captcha_url", Codes, nil, text(func(d *r) *string { return &d.CaptchaURL })},

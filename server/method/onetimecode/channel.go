@@ -1,7 +1,6 @@
 package onetimecode
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/minifed/minifed/identity"
@@ -64,18 +63,17 @@ func parsePhone(directory storage.Directory, typed string) (string, error) {
 		}
 		return r
 	}, identity.TrimTyped(typed))
-	allowed := directory.SMS.AllowedCountryCodes()
 	switch {
 	case strings.HasPrefix(number, "00"):
 		number = "+" + number[2:]
 	case number != "" && !strings.HasPrefix(number, "+"):
-		number = allowed[0] + strings.TrimPrefix(number, "0")
+		number = directory.SMS.AllowedCountryCodes()[0] + strings.TrimPrefix(number, "0")
 	}
 	number, err := identity.ParsePhone(number)
 	if err != nil {
 		return "", err
 	}
-	if !slices.ContainsFunc(allowed, func(code string) bool { return strings.HasPrefix(number, code) }) {
+	if !directory.SMS.Allows(number) {
 		return "", errCountry
 	}
 	return number, nil

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/minifed/minifed/identity"
-	"github.com/minifed/minifed/keys"
 	"github.com/minifed/minifed/server/account"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/page"
@@ -31,7 +30,7 @@ type delivered struct {
 func (s *Service) delivery(r *endpoint.Request, o order, none storage.AddressCodes, made delivered) func(context.Context) error {
 	issuer, network, locale := r.Issuer, networkKey(r, o.by), s.Notifications.Locales.Choose(r.Request, nil)
 	return func(ctx context.Context) error {
-		free, err := s.take(ctx, network)
+		free, err := s.Passwords.Lockout.IsFree(ctx, network)
 		if err != nil {
 			return err
 		}
@@ -58,7 +57,7 @@ func (s *Service) delivery(r *endpoint.Request, o order, none storage.AddressCod
 		if !free || !allowed {
 			return errOverLimit
 		}
-		if free, err = s.take(ctx, ratelimit.CodeDirectoryKey(issuer.Directory, o.by.method)); err != nil {
+		if free, err = s.Passwords.Lockout.IsFree(ctx, ratelimit.CodeDirectoryKey(issuer.Directory, o.by.method)); err != nil {
 			return err
 		}
 		if !free {
@@ -66,15 +65,6 @@ func (s *Service) delivery(r *endpoint.Request, o order, none storage.AddressCod
 		}
 		return s.send(ctx, issuer, locale, o, made.code)
 	}
-}
-
-// take counts an event, and reports whether it is within the limit. Concurrent events get one count each, so that no more pass.
-func (s *Service) take(ctx context.Context, who ratelimit.Key) (bool, error) {
-	wait, err := s.Passwords.Lockout.StoredWait(ctx, who)
-	if err != nil || wait > 0 {
-		return false, err
-	}
-	return s.Passwords.Lockout.Failed(ctx, who) == 0, nil
 }
 
 // settle stores the owner of a code, and counts the code for the browser of the owner or for strangers. It reports whether the code
@@ -124,25 +114,7 @@ func (s *Service) send(ctx context.Context, issuer *oauth2.Issuer, locale *page.
 		}
 		return s.Notifications.Queue.Deliver(ctx, message)
 	}
-	key, err := s.smsKey(issuer.Directory)
-	if err != nil {
-		return err
-	}
-	return s.SMS.Send(ctx, sms.Account{SMS: issuer.Directory.SMS, Key: key}, sms.Message{
-		To: o.address, Code: code, Chinese: locale.Tag != "en", Directory: issuer.Directory.Name,
-	})
-}
-
-// smsKey opens the key of the provider of a directory.
-func (s *Service) smsKey(directory storage.Directory) (string, error) {
-	if directory.SMSKey == "" {
-		return "", nil
-	}
-	key, err := s.Master.Open(directory.SMSKey, keys.SMSKeyBinding(directory.ID))
-	if err != nil {
-		return "", fmt.Errorf("onetimecode: key of the SMS provider: %w", err)
-	}
-	return string(key), nil
+	return s.Notifications.SMS.SendFor(ctx, issuer.Directory, sms.Message{To: o.address, Code: code, Chinese: locale.Tag != "en"})
 }
 
 // works reports whether the directory can send codes by a channel.

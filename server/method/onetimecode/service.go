@@ -14,7 +14,6 @@ import (
 	"github.com/minifed/minifed/server/account"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/ratelimit"
-	"github.com/minifed/minifed/server/sms"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -23,7 +22,6 @@ import (
 type Service struct {
 	*account.Account
 	Master *keys.Master
-	SMS    *sms.Sender
 	Random io.Reader
 }
 

@@ -32,7 +32,7 @@ func (e *Lost) Mount(t *endpoint.RouteTable) {
 
 func (e *Lost) serve(w http.ResponseWriter, r *endpoint.Request, unfinished *account.Unfinished) error {
 	user := unfinished.User
-	if r.Issuer.Directory.ID == storage.OperatorsDirectory || !e.Notifications.CanNotify(user) {
+	if r.Issuer.Directory.ID == storage.OperatorsDirectory || !e.Notifications.CanMail(user) {
 		return e.show(w, r, page.Text("lost.operator"))
 	}
 	form := page.Form{
