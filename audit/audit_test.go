@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -203,11 +204,72 @@ func TestSignIns_AreBatchedBySizeAndDirectory(t *testing.T) {
 	if report := h.wantIntact(); report.SignIns != 302 || report.Entries < 4 || report.Entries > 8 {
 		t.Errorf("got %+v", report)
 	}
-	user, err := storage.Get[storage.User](t.Context(), h.memory, storage.Key("shop", "u1"))
-	h.must(err)
-	last := user.Record.LastSignIns()
+	last := h.lastSignIns("shop", "u1")
 	if len(last) != storage.MaxUserSignIns || last[0].From != "192.0.2.299" || last[19].From != "192.0.2.280" || last[0].User != "" {
 		t.Errorf("got %+v", last)
+	}
+}
+
+// lastSignIns returns the last sign-ins that are stored for a user.
+func (h *harness) lastSignIns(directory, id string) []storage.SignIn {
+	h.t.Helper()
+	user, err := storage.Get[storage.User](h.t.Context(), h.memory, storage.Key(directory, id))
+	h.must(err)
+	list, err := storage.LastSignIns(h.t.Context(), h.memory, user.Record)
+	h.must(err)
+	return list
+}
+
+// Earlier versions stored the last sign-ins in the record of the user, which every login reads.
+func TestSignIns_LeaveTheRecordOfTheUser(t *testing.T) {
+	h := newHarness(t)
+	_, err := storage.Insert(t.Context(), h.memory, storage.User{
+		Directory: "shop", ID: "u1", Status: storage.UserActive, SignIns: []byte(`[{"at":"2026-02-02T00:00:00Z","m":"second"},{"at":"2026-02-01T00:00:00Z","m":"first"}]`),
+	})
+	h.must(err)
+	methods := func() (all []string) {
+		for _, s := range h.lastSignIns("shop", "u1") {
+			all = append(all, s.Method)
+		}
+		return all
+	}
+	if got := methods(); !slices.Equal(got, []string{"second", "first"}) {
+		t.Errorf("before: %q", got)
+	}
+	for _, method := range []string{"third", "fourth"} {
+		h.RecordSignIn("shop", storage.SignIn{At: h.clock.Now(), User: "u1", Method: method})
+		h.clock.Advance(time.Second)
+	}
+	h.must(h.Flush(t.Context()))
+	user, err := storage.Get[storage.User](t.Context(), h.memory, storage.Key("shop", "u1"))
+	h.must(err)
+	if got := methods(); !slices.Equal(got, []string{"fourth", "third", "second", "first"}) || user.Record.SignIns != nil {
+		t.Errorf("after: %q, in the user: %s", got, user.Record.SignIns)
+	}
+	// An instance of the earlier version still runs.
+	user.Record.SignIns = []byte(`[{"at":"2026-03-01T08:00:00.5Z","m":"between"}]`)
+	_, err = user.Replace(t.Context(), h.memory, user.Record)
+	h.must(err)
+	if got := methods(); !slices.Equal(got, []string{"fourth", "between", "third", "second", "first"}) {
+		t.Errorf("beside an earlier version: %q", got)
+	}
+}
+
+func TestSignIns_OfUserWhoIsDeletedMeanwhileAreDeleted(t *testing.T) {
+	h := newHarness(t)
+	user, err := storage.Insert(t.Context(), h.memory, storage.User{Directory: "shop", ID: "u1", Status: storage.UserActive})
+	h.must(err)
+	h.hooks.Before = func(ctx context.Context, operation storagetest.Operation) error {
+		if operation.Kind == storage.KindUserSignIns && operation.Method == "Insert" {
+			_, err := user.Replace(ctx, h.memory, storage.User{Directory: "shop", ID: "u1", Status: storage.UserDeleted})
+			return err
+		}
+		return nil
+	}
+	h.RecordSignIn("shop", storage.SignIn{At: h.clock.Now(), User: "u1", Method: "password"})
+	h.must(h.Flush(t.Context()))
+	if got := h.lastSignIns("shop", "u1"); len(got) > 0 {
+		t.Errorf("left %+v", got)
 	}
 }
 
@@ -227,9 +289,7 @@ func TestSignIns_WaitForABoundedNumberOfRecords(t *testing.T) {
 		t.Errorf("the batches have %d sign-ins", report.SignIns)
 	}
 	for id, want := range map[string]int{"u0": 1, fmt.Sprint("u", count-1): 0} {
-		user, err := storage.Get[storage.User](t.Context(), h.memory, storage.Key("shop", id))
-		h.must(err)
-		if got := len(user.Record.LastSignIns()); got != want {
+		if got := len(h.lastSignIns("shop", id)); got != want {
 			t.Errorf("%s has %d sign-ins, want %d", id, got, want)
 		}
 	}
@@ -247,7 +307,7 @@ func TestSignIns_LeaveTheRecordsOfUsersUnderLoad(t *testing.T) {
 	}
 	var written atomic.Int64 // Several goroutines write.
 	h.hooks.Before = func(_ context.Context, operation storagetest.Operation) error {
-		if operation.Kind == storage.KindUser && operation.Write() {
+		if operation.Kind == storage.KindUserSignIns && operation.Write() {
 			written.Add(1)
 		}
 		return nil

@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -38,7 +37,7 @@ type signIns struct {
 	omitted map[string]int
 	// omittedEver is their number since the start.
 	omittedEver int64
-	// users are the sign-ins for the records of users, by store key, newest last. waiting is their number.
+	// users are the sign-ins for the records of users, by store key of the user, newest last. waiting is their number.
 	users   map[string][]storage.SignIn
 	waiting int
 }
@@ -246,35 +245,65 @@ func (t *Trail) takeUsers(limit int) map[string][]storage.SignIn {
 	return taken
 }
 
-// addToUser adds sign-ins to a user's list, if the user still exists.
+// addToUser adds sign-ins to the last ones of a user, if the user still exists.
 func (t *Trail) addToUser(ctx context.Context, key string, added []storage.SignIn) error {
 	for range userAttempts {
-		user, err := storage.Get[storage.User](ctx, t.config.Engine, key)
-		if errors.Is(err, storage.ErrNotFound) || err == nil && user.Record.Status == storage.UserDeleted {
-			return nil
+		stored, err := storage.Get[storage.UserSignIns](ctx, t.config.Engine, key)
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			err = t.addFirst(ctx, key, added)
+		case err == nil:
+			var next storage.UserSignIns
+			if next, err = stored.Record.With(added); err == nil {
+				_, err = stored.Replace(ctx, t.config.Engine, next)
+			}
 		}
-		if err != nil {
-			return err
-		}
-		next := user.Record
-		if next.SignIns, err = json.Marshal(newestFirst(added, next.LastSignIns())); err != nil {
-			return err
-		}
-		_, err = user.Replace(ctx, t.config.Engine, next)
 		if errors.Is(err, storage.ErrTooLarge) {
-			return nil // The record is the user's; the batches have the sign-ins.
+			return nil // The batches have the sign-ins.
 		}
-		if !errors.Is(err, storage.ErrConflict) {
+		if !errors.Is(err, storage.ErrConflict) && !errors.Is(err, storage.ErrExists) {
 			return err
 		}
 	}
 	return nil // Others change the record all the time; the batches have the sign-ins.
 }
 
-// newestFirst returns the last sign-ins of a user.
-func newestFirst(added, before []storage.SignIn) []storage.SignIn {
-	list := slices.Clone(added)
-	slices.Reverse(list)
-	list = append(list, before...)
-	return list[:min(len(list), storage.MaxUserSignIns)]
+// addFirst creates the record of the last sign-ins of a user. It moves those that an earlier version stored in the user.
+func (t *Trail) addFirst(ctx context.Context, key string, added []storage.SignIn) error {
+	user, err := storage.Get[storage.User](ctx, t.config.Engine, key)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && user.Record.Status == storage.UserDeleted {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	earlier := user.Record.EarlierSignIns()
+	slices.Reverse(earlier)
+	first, err := storage.UserSignIns{Directory: user.Record.Directory, User: user.Record.ID, CreatedAt: t.now()}.With(append(earlier, added...))
+	if err != nil {
+		return err
+	}
+	if _, err := storage.Insert(ctx, t.config.Engine, first); err != nil {
+		return err
+	}
+	return t.endMove(ctx, key)
+}
+
+// endMove removes the sign-ins of an earlier version from the user, or the new record if the user was deleted in the meantime.
+func (t *Trail) endMove(ctx context.Context, key string) error {
+	for range userAttempts {
+		user, err := storage.Get[storage.User](ctx, t.config.Engine, key)
+		if errors.Is(err, storage.ErrNotFound) || err == nil && user.Record.Status == storage.UserDeleted {
+			return t.config.Engine.Delete(ctx, storage.KindUserSignIns, key)
+		}
+		if err != nil || len(user.Record.SignIns) == 0 {
+			return err
+		}
+		next := user.Record
+		next.SignIns = nil
+		if _, err = user.Replace(ctx, t.config.Engine, next); !errors.Is(err, storage.ErrConflict) {
+			return err
+		}
+	}
+	return nil // storage.LastSignIns reads both.
 }

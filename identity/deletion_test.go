@@ -3,6 +3,7 @@ package identity_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"testing"
@@ -141,6 +142,7 @@ func (h *storeHarness) withRecords() (id, alias string) {
 		insertRecord(h, storage.Session{Directory: directory, ID: "session " + user, User: user})
 		insertRecord(h, storage.Consent{Directory: directory, Client: "spa", User: user})
 		insertRecord(h, storage.TOTP{Directory: directory, User: user})
+		insertRecord(h, storage.UserSignIns{Directory: directory, User: user, SignIns: []json.RawMessage{[]byte("{}")}})
 	}
 	insertRecord(h, storage.MergeCandidate{Directory: directory, ID: "pair", Users: [2]string{other, id}, State: identity.CandidateOpen})
 	insertRecord(h, storage.MergeCandidate{Directory: directory, ID: "others", Users: [2]string{other, "x"}, State: identity.CandidateOpen})

@@ -86,7 +86,7 @@ func (s *Service) endClient(user *storage.User, client string) {
 }
 
 // Delete removes a user at once. The user becomes a tombstone without personal data, which ends every grant and session. The same happens
-// to the users merged into it; then their links, passkeys and authenticator apps are deleted. Deletions removes the other records
+// to the users merged into it; then their links, passkeys, authenticator apps and last sign-ins are deleted. Deletions removes the other records
 // later, when their clients are notified. A link that remains after a crash leads to a tombstone and is free; Deletions completes
 // the work, and so does another Delete. If the person signs in later, a new user is created. An ID that never existed is
 // ErrUnknownUser.
@@ -140,6 +140,9 @@ func (s *Service) tombstoneAll(ctx context.Context, directory string, ids ...str
 		}
 		if err := s.deleteMethods(ctx, directory, graves[0]); err != nil {
 			return err
+		}
+		if err := s.engine.Delete(ctx, storage.KindUserSignIns, storage.Key(directory, graves[0])); err != nil {
+			return wrap("delete sign-ins", err)
 		}
 		graves = append(slices.Clone(graves), user.Record.Aliases...)
 	}

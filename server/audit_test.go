@@ -79,7 +79,11 @@ func TestAudit_HasEverySignIn(t *testing.T) {
 	if want := []string{"link.wechat_openid"}; !slices.Equal(got, want) {
 		t.Errorf("links %q", got)
 	}
-	if last := ts.storedUser(sub).LastSignIns(); len(last) != 2 || last[0].Method != "mini-program" || last[0].Client != "mini" {
+	last, err := storage.LastSignIns(t.Context(), ts.engine, ts.storedUser(sub))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(last) != 2 || last[0].Method != "mini-program" || last[0].Client != "mini" {
 		t.Errorf("the user's sign-ins are %+v", last)
 	}
 }

@@ -90,9 +90,6 @@ type SignIn struct {
 	Country string `json:"l,omitempty"`
 }
 
-// MaxUserSignIns is the number of sign-ins in a user's record.
-const MaxUserSignIns = 20
-
 // Document implements Record.
 func (a AuditEntry) Document() Document {
 	id := Key(a.Directory, a.ID)

@@ -36,6 +36,7 @@ const (
 	KindAddressCodes   Kind = "address_codes"
 	KindPushEvent      Kind = "push_events"
 	KindInitialToken   Kind = "initial_access_tokens"
+	KindUserSignIns    Kind = "user_sign_ins"
 
 	KindAuditDelivery Kind = "audit_deliveries"
 
@@ -94,5 +95,6 @@ func Kinds() map[Kind]Indexes {
 		KindAddressCodes:    {},
 		KindPushEvent:       {Due: true},
 		KindInitialToken:    {Created: true},
+		KindUserSignIns:     {},
 	}
 }

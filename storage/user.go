@@ -82,8 +82,8 @@ type User struct {
 	Imported string `json:"imported,omitempty"`
 	// MergePlan is the ID of the audit entry of the merge that turned this user into an alias.
 	MergePlan string `json:"merge_plan,omitempty"`
-	// SignIns are the last sign-ins, newest first, at most MaxUserSignIns: a JSON list of SignIn. It is only decoded where it is
-	// shown, because every login reads the record.
+	// SignIns are the last sign-ins that an earlier version stored here, newest first: a JSON list of SignIn. UserSignIns has those of
+	// this version.
 	SignIns json.RawMessage `json:"sign_ins,omitempty"`
 
 	// Removed is the last way to sign in that the user or an operator removed. The write that sets it decides between concurrent
@@ -196,8 +196,8 @@ func (n UserNames) Document() Document {
 	return Document{Kind: KindMeta, ID: UserNamesID, CreatedAt: n.CreatedAt}
 }
 
-// LastSignIns returns the decoded SignIns.
-func (u User) LastSignIns() []SignIn {
+// EarlierSignIns returns the decoded SignIns.
+func (u User) EarlierSignIns() []SignIn {
 	var list []SignIn
 	if len(u.SignIns) == 0 || json.Unmarshal(u.SignIns, &list) != nil {
 		return nil

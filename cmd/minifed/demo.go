@@ -25,7 +25,7 @@ func newDemo(c *console.Console, flags *settings) *cobra.Command {
 		}
 		showUser := func(found admin.Person) error {
 			operator := &operatorEnv{Console: c, settings: &settings{output: "text"}}
-			return operator.showUser(found.User, found.Identities)
+			return operator.showUser(found)
 		}
 		ctx := command.Context()
 		d, err := demo.Start(ctx, c, store, showUser)

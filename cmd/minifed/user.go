@@ -35,6 +35,8 @@ type userView struct {
 	Password    string         `json:"password,omitempty"`
 	HasPassword bool           `json:"has_password,omitempty"`
 	Identities  []identityView `json:"identities,omitempty"`
+	// SignIns are the last sign-ins; only the command for one user shows them.
+	SignIns []storage.SignIn `json:"sign_ins,omitempty"`
 }
 
 // identityView is a link to a user. It has no identifier of WeChat, which terminals and logs must not show.
@@ -44,9 +46,14 @@ type identityView struct {
 	Since     string               `json:"since,omitempty"`
 }
 
-func viewUser(user storage.User, links []storage.Identity) userView {
-	view := userView{User: user, HasPassword: user.Password != ""}
-	for _, link := range links {
+func viewUser(user storage.User) userView {
+	return userView{User: user, HasPassword: user.Password != ""}
+}
+
+func viewPerson(person admin.Person) userView {
+	view := viewUser(person.User)
+	view.SignIns = person.SignIns
+	for _, link := range person.Identities {
 		view.Identities = append(view.Identities, identityView{link.Type, link.Namespace, stamp(link.CreatedAt)})
 	}
 	return view
@@ -80,7 +87,7 @@ func newUserCreate(d *operatorEnv) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return d.showUser(user, nil)
+		return d.showUser(admin.Person{User: user})
 	})
 	return command
 }
@@ -126,7 +133,7 @@ func newUserList(d *operatorEnv) *cobra.Command {
 		}
 		views, rows := []userView{}, [][]string{}
 		for _, user := range users {
-			views = append(views, viewUser(user, nil))
+			views = append(views, viewUser(user))
 			rows = append(rows, []string{user.ID, string(user.Status), yes(user.Shadow), nameOf(user), stamp(user.CreatedAt)})
 		}
 		return d.printList(views, next, []string{"USER_ID", "STATUS", "SHADOW", "NAME", "CREATED"}, rows)
@@ -158,7 +165,7 @@ func newUserShow(d *operatorEnv) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return d.showUser(person.User, person.Identities)
+			return d.showUser(person)
 		}),
 	}
 }
@@ -182,7 +189,7 @@ func newUserUpdate(d *operatorEnv) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return d.showUser(user, nil)
+		return d.showUser(admin.Person{User: user})
 	})
 	return command
 }
@@ -266,8 +273,8 @@ func acceptedText(accepted []storage.TermsAcceptance) string {
 }
 
 // showUser prints all data of a user that are not empty.
-func (d *operatorEnv) showUser(user storage.User, links []storage.Identity) error {
-	view := viewUser(user, links)
+func (d *operatorEnv) showUser(person admin.Person) error {
+	user, view := person.User, viewPerson(person)
 	return d.say(view, func() {
 		fields := []console.Field{
 			{Name: "user_id", Value: user.ID},

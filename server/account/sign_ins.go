@@ -51,7 +51,11 @@ type SignIn struct {
 func (a *Account) LastSignIns(r *endpoint.Request, user storage.User, current string) ([]SignIn, error) {
 	shown := []SignIn{}
 	names := a.clientNames(r)
-	for _, s := range user.LastSignIns() {
+	list, err := storage.LastSignIns(r.Context(), a.Engine, user)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range list {
 		name, err := names(s.Client)
 		if err != nil {
 			return nil, err
@@ -92,7 +96,10 @@ func (a *Account) clientNames(r *endpoint.Request) func(id string) (string, erro
 // ReportSignIn ends the session of one of the last sign-ins, and its grants, because it was not the user's. It returns
 // identity.ErrUnknownMethod for a sign-in that is not among the last ones, or has no session.
 func (a *Account) ReportSignIn(r *endpoint.Request, user storage.User, id string) error {
-	list := user.LastSignIns()
+	list, err := storage.LastSignIns(r.Context(), a.Engine, user)
+	if err != nil {
+		return err
+	}
 	i := slices.IndexFunc(list, func(s storage.SignIn) bool { return signInID(s) == id })
 	if i < 0 || list[i].Session == "" {
 		return identity.ErrUnknownMethod

@@ -44,8 +44,10 @@ func isMasked(typ storage.IdentityType) bool {
 	return slices.Contains([]storage.IdentityType{storage.IdentityPhone, storage.IdentityOpenID, storage.IdentityUnionID}, typ)
 }
 
-// shown returns a user as the actor may see it. The command line sees the whole record: it can read the store.
+// shown returns a user as the actor may see it. The command line sees the whole record: it can read the store. The last sign-ins are
+// in Person alone.
 func (s *Service) shown(user storage.User) storage.User {
+	user.SignIns = nil
 	if !s.config.Actor.Local {
 		user.Phone = MaskPhone(user.Phone)
 	}

@@ -141,6 +141,20 @@ func TestUser_IsMaskedButForCommandLine(t *testing.T) {
 	}
 }
 
+func TestUser_HasLastSignIns(t *testing.T) {
+	h := newServiceHarness(t)
+	zoe := h.knownUser(t)
+	signIns, err := storage.UserSignIns{Directory: zoe.Directory, User: zoe.ID}.With([]storage.SignIn{{Method: "password"}, {Method: "passkey"}})
+	must(t, err)
+	_, err = storage.Insert(t.Context(), h.engine, signIns)
+	must(t, err)
+	person, err := h.support().User(t.Context(), "default", zoe.ID)
+	must(t, err)
+	if len(person.SignIns) != 2 || person.SignIns[0].Method != "passkey" {
+		t.Errorf("got %+v", person.SignIns)
+	}
+}
+
 func TestRevealUser_IsAudited(t *testing.T) {
 	h := newServiceHarness(t)
 	zoe := h.knownUser(t)

@@ -15,6 +15,8 @@ import (
 type Person struct {
 	User       storage.User
 	Identities []storage.Identity
+	// SignIns are the last sign-ins, newest first.
+	SignIns []storage.SignIn
 	// Revision is that of the user's record.
 	Revision string
 }
@@ -118,6 +120,9 @@ func (s *Service) person(ctx context.Context, directory, id string) (Person, err
 		return Person{}, err
 	}
 	person := Person{User: entry.Record, Revision: entry.Revision()}
+	if person.SignIns, err = storage.LastSignIns(ctx, s.config.Engine, entry.Record); err != nil {
+		return Person{}, err
+	}
 	for _, link := range links {
 		person.Identities = append(person.Identities, link.Record)
 	}

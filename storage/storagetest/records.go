@@ -56,6 +56,7 @@ func recordCases() []testCase {
 		{name: "TOTP", run: testRecord[storage.TOTP]},
 		{name: "token secrets", run: testRecord[storage.TokenSecrets]},
 		{name: "user", run: testRecord[storage.User]},
+		{name: "sign-ins of a user", run: testRecord[storage.UserSignIns]},
 		{name: "search names of users", run: testRecord[storage.UserNames]},
 		{name: "web login", run: testRecord[storage.WebLogin]},
 		{name: "members of a newer version survive a replacement", run: testUnknownMembers},

@@ -313,7 +313,7 @@ func userDescriptions() map[string]description {
 		"User.external_id":           server("The user's ID in the system that an import came from."),
 		"User.imported":              withheld(),
 		"User.merge_plan":            server("The merge that turned this user into an alias."),
-		"User.sign_ins":              server("The last 20 sign-ins, newest first."),
+		"User.sign_ins":              server("The last 20 sign-ins, newest first; not in lists."),
 		"User.identities":            server("What the user signs in by. Only the operations on one user return it."),
 		"User.created_at":            server("When the user was created."),
 		"User.updated_at":            server("When the user was changed last."),

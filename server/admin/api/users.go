@@ -17,6 +17,7 @@ type User struct {
 	storage.User
 	HasPassword bool               `json:"has_password"`
 	Identities  []storage.Identity `json:"identities,omitempty"`
+	SignIns     []storage.SignIn   `json:"sign_ins,omitempty"`
 }
 
 // NewUser is the body of the creation of a user.
@@ -57,7 +58,7 @@ func viewUser(user storage.User) User { return User{User: user, HasPassword: use
 
 func viewPerson(person admin.Person) User {
 	view := viewUser(person.User)
-	view.Identities = person.Identities
+	view.Identities, view.SignIns = person.Identities, person.SignIns
 	return view
 }
 

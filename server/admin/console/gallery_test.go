@@ -1,7 +1,6 @@
 package console_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -135,12 +134,10 @@ func (h *harness) addMethods(user storage.User) {
 	passkey := storage.Passkey{RPID: "id.example.com", CredentialID: []byte("credential"), PublicKey: []byte("key"), Name: "Alice's phone", BackedUp: true, SuspectAt: h.now()}
 	must(0, h.people.AddPasskey(ctx, user, passkey, identity.Self(user.ID)))(t)
 	must(0, h.people.SetTOTP(ctx, user, storage.TOTP{Secret: "sealed", RecoveryCodes: []string{"one", "two"}, RemoveAt: h.now().AddDate(0, 0, 3)}, identity.Self(user.ID)))(t)
-	entry := must(storage.Get[storage.User](ctx, h.engine, storage.Key(user.Directory, user.ID)))(t)
-	next := entry.Record
-	next.SignIns = must(json.Marshal([]storage.SignIn{
-		{At: h.now(), Client: "mini", Method: "mini-program", From: "192.0.2.7", RequestID: "request-2"}, {At: h.now(), Method: "password", Outcome: "wrong_password", From: "192.0.2.8"},
+	signIns := must(storage.UserSignIns{Directory: user.Directory, User: user.ID}.With([]storage.SignIn{
+		{At: h.now(), Method: "password", Outcome: "wrong_password", From: "192.0.2.8"}, {At: h.now(), Client: "mini", Method: "mini-program", From: "192.0.2.7", RequestID: "request-2"},
 	}))(t)
-	must(entry.Replace(ctx, h.engine, next))(t)
+	must(storage.Insert(ctx, h.engine, signIns))(t)
 }
 
 // pages are the paths of all pages, below console.Base.

@@ -76,7 +76,7 @@ type userPage struct {
 
 func (c *Console) userPage(w http.ResponseWriter, r *request, directory *storage.Directory, person admin.Person, asked userPage) error {
 	id, user := directory.ID, person.User
-	data := userData{User: user, Identities: person.Identities, Name: nameOf(user), Revealed: asked.revealed, SignIns: user.LastSignIns()}
+	data := userData{User: user, Identities: person.Identities, Name: nameOf(user), Revealed: asked.revealed, SignIns: person.SignIns}
 	var err error
 	if data.Methods, err = r.service.UserMethods(r.Context(), id, user.ID); err != nil {
 		return err
