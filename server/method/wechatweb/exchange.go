@@ -6,6 +6,7 @@ import (
 
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/identity"
+	"github.com/minifed/minifed/server/account"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat"
 )
@@ -42,10 +43,7 @@ func (e *Callback) prove(ctx context.Context, connection storage.Connection, cod
 	}
 	now, login := storage.Instant(e.Now()), proven.Login
 	resolution, err := e.WebUsers.Resolve(ctx, proven, identity.ProfileUpdate{})
-	if pending, ok := errors.AsType[*identity.DeletionPendingError](err); ok {
-		result.User, result.UserEpoch, result.AuthTime = pending.User.ID, pending.User.Epoch, now
-		return nil
-	}
+	user, err := account.SignedIn(resolution.User, err)
 	switch {
 	case errors.Is(err, identity.ErrUnknownUser):
 		result.Pending = &storage.Pending{AppID: login.AppID, OpenID: login.OpenID, UnionID: login.UnionID, ProvenAt: now}
@@ -57,7 +55,6 @@ func (e *Callback) prove(ctx context.Context, connection storage.Connection, cod
 	case err != nil:
 		return err
 	}
-	user := resolution.User.Record
 	result.User, result.UserEpoch, result.AuthTime = user.ID, user.Epoch, now
 	return nil
 }
