@@ -275,7 +275,7 @@ func (i *instance) addClient(id string, kind storage.ClientKind, edit func(*stor
 	i.Helper()
 	sum := sha256.Sum256([]byte(clientSecret))
 	client := storage.Client{
-		Directory: "default", ID: id, Kind: kind, AuthMethod: "client_secret_basic",
+		Directory: "default", ID: id, Kind: kind, Incarnation: rand.Text(), AuthMethod: "client_secret_basic",
 		Secrets:          []string{"sha256:" + base64.RawURLEncoding.EncodeToString(sum[:])},
 		Scopes:           []string{"openid", "profile", "offline_access"},
 		IDTokenAlgorithm: "ES256", CreatedAt: i.clock.Now(),
