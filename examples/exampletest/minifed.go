@@ -24,8 +24,9 @@ type Client struct {
 	Secret string `json:"client_secret"`
 }
 
-// StartMinifed builds minifed and starts it with the simulator's URL in place of WeChat's.
-func StartMinifed(t *testing.T, wechat string) *Minifed {
+// StartMinifed builds minifed and starts it with the simulator's URL in place of WeChat's, and with further variables of the
+// environment.
+func StartMinifed(t *testing.T, wechat string, further ...string) *Minifed {
 	t.Helper()
 	address := porttest.Address(t)
 	m := &Minifed{
@@ -36,6 +37,7 @@ func StartMinifed(t *testing.T, wechat string) *Minifed {
 			"MINIFED_DATA_DIR=" + filepath.Join(t.TempDir(), "data"), "MINIFED_WECHAT_BASE_URL=" + wechat, "MINIFED_LOG_LEVEL=error",
 		},
 	}
+	m.environment = append(m.environment, further...)
 	Start(t, m.environment, m.binary, "serve")
 	return m
 }

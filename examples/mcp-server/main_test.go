@@ -72,6 +72,19 @@ func TestServer_AgentOnDeviceCallsTool(t *testing.T) {
 	if got, err := json.Marshal(result.StructuredContent); err != nil || user.ID == "" || !strings.Contains(string(got), `"`+user.ID+`"`) {
 		t.Errorf("the tool returned %s for %s (%v)", got, user.ID, err)
 	}
+
+	// 4. The tool that writes needs a further scope, also in a batch, which the handler in front does not see.
+	call := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add_note","arguments":{"text":"tea"}}}`
+	further := send(t, jsonRequest(t, endpoint, tokens.Access, "", call))
+	if got := further.header.Get("WWW-Authenticate"); further.status != http.StatusForbidden || !strings.Contains(got, `scope="tools notes"`) {
+		t.Errorf("without the scope: %d %s", further.status, got)
+	}
+	begun := send(t, jsonRequest(t, endpoint, tokens.Access, "", `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-03-26","capabilities":{},"clientInfo":{"name":"agent","version":"1"}}}`))
+	old := begun.header.Get("Mcp-Session-Id")
+	send(t, jsonRequest(t, endpoint, tokens.Access, old, `{"jsonrpc":"2.0","method":"notifications/initialized"}`))
+	if batch := send(t, jsonRequest(t, endpoint, tokens.Access, old, "["+call+"]")); !strings.Contains(string(batch.body), "does not have the scope notes") {
+		t.Errorf("a batch: %d %s", batch.status, batch.body)
+	}
 }
 
 // startServer serves the sample until the test ends, and returns its address.
@@ -147,6 +160,23 @@ func post(t *testing.T, address string, form url.Values, header http.Header) rec
 		request.Header[name] = values
 	}
 	return send(t, request)
+}
+
+// jsonRequest is a request of an old version of MCP, which has batches.
+func jsonRequest(t *testing.T, endpoint, token, session, body string) *http.Request {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, endpoint, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = http.Header{
+		"Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"}, "Authorization": {"Bearer " + token},
+		"Mcp-Protocol-Version": {"2025-03-26"},
+	}
+	if session != "" {
+		request.Header.Set("Mcp-Session-Id", session)
+	}
+	return request
 }
 
 func get(t *testing.T, address string, into any) {

@@ -203,7 +203,7 @@ func (p *Provider) build(ctx context.Context, c *console.Console, registry prome
 		ClientRate: p.Config.Clients.Rate, ClientBurst: p.Config.Clients.Burst,
 		Mailer: p.Config.Mail.Mailer(c.Now, c.Err), SMSWriter: smsWriter(p.Config, c.Err),
 		Argon2: p.Config.Passwords.Argon2.Parameters(), Hashing: p.Hashing,
-		Fetch: outbound.Config{AllowPrivate: p.Config.Clients.Fetch == config.FetchAny},
+		Fetch: outbound.Config{AllowPrivate: p.Config.Clients.Fetch == config.FetchAny}, FetchUnknown: unknownClients(),
 	})
 }
 
