@@ -40,6 +40,8 @@ var (
 	ErrMethodLimit = errors.New("identity: too many passkeys")
 	// ErrMergedFurther means that the survivor of a merge has since been merged itself: that merge must be undone first.
 	ErrMergedFurther = errors.New("identity: survivor was merged further")
+	// ErrMergeOver means that a merge is too old to be undone: see UndoPeriod.
+	ErrMergeOver = errors.New("identity: merge too old to be undone")
 )
 
 // DeletionPendingError is the ErrDeletionPending of a sign-in whose proof was right. Only RestoreDeleted cancels the deletion.

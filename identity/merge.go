@@ -54,8 +54,10 @@ func (s *Service) AcceptCandidate(ctx context.Context, directory, id, batch, act
 type mergeCause struct {
 	// candidate is the merge candidate that the merge closes, and batch the one in which it was accepted; both may be empty.
 	candidate, batch string
-	// proof is MethodUnionID if the login proves both users; empty if an operator decided.
+	// proof is MethodUnionID if the login proves both users, and MethodPerson if the person did; empty if an operator decided.
 	proof string
+	// proven are the users of a MethodPerson, as they were proven.
+	proven []storage.User
 }
 
 // candidateUsers returns the IDs of the two users of a merge candidate.
@@ -93,7 +95,12 @@ func (s *Service) PreviewCandidate(ctx context.Context, directory, id string) (*
 	if err != nil {
 		return nil, err
 	}
-	survivor, alias, err := s.mergePair(ctx, directory, users[0], users[1])
+	return s.previewMerge(ctx, directory, users[0], users[1])
+}
+
+// previewMerge returns what a merge of two users would do.
+func (s *Service) previewMerge(ctx context.Context, directory, one, other string) (*MergePreview, error) {
+	survivor, alias, err := s.mergePair(ctx, directory, one, other)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +129,7 @@ func (s *Service) mergePair(ctx context.Context, directory, one, other string) (
 
 // Merge merges two users. The older ID survives. The other becomes an alias that still resolves, and its grants and sessions end;
 // those of the survivor continue. The survivor gets the links, and the values that it lacks (username with password, e-mail
-// address, phone number, members of the profile). Both users must be active: a merge does not enable a disabled user.
+// address, phone number, members of the profile). Both users must be active: a merge does not enable a disabled user. The merge can be undone for UndoPeriod.
 //
 // The audit entry is written first: it lists the profile members that the survivor will get. The deciding write turns one user
 // into an alias. The later writes do not change who signs in as which user, and a repeated call completes them. It returns
@@ -140,10 +147,14 @@ func (s *Service) mergeUsers(ctx context.Context, directory, one, other string, 
 		if survivor.Record.ID == alias.Record.ID {
 			return s.resumeMerge(ctx, directory, one, other)
 		}
-		if cause.proof == MethodUnionID {
-			if err := s.checkUnionIDProves(ctx, survivor.Record, alias.Record); err != nil {
-				return nil, err
-			}
+		switch cause.proof {
+		case MethodUnionID:
+			err = s.checkUnionIDProves(ctx, survivor.Record, alias.Record)
+		case MethodPerson:
+			err = checkProven(cause.proven, survivor.Record, alias.Record)
+		}
+		if err != nil {
+			return nil, err
 		}
 		return s.merge(ctx, survivor, alias, cause, actor)
 	})
@@ -286,6 +297,7 @@ func (s *Service) copyMissing(ctx context.Context, alias storage.User, plan stor
 			return false, nil
 		}
 		survivor.Aliases = append(slices.Clone(survivor.Aliases), alias.ID)
+		s.addFormerID(survivor, alias)
 		fillMissing(survivor, alias)
 		for _, member := range sharedMembers(&survivor.Profile, &alias.Profile) {
 			if planned(plan, member.name) && member.isMissing() {

@@ -11,7 +11,8 @@ import (
 
 // Unmerge undoes a merge by the ID of its audit entry. Afterwards the two users are separate again, each with its own links and
 // data, and every grant and session of both has ended. What the survivor got after the merge stays with the survivor. If the
-// survivor was merged into a third user, that merge must be undone first (ErrMergedFurther). A repeated call is no error.
+// survivor was merged into a third user, that merge must be undone first (ErrMergedFurther). After UndoPeriod it is ErrMergeOver. A
+// repeated call is no error.
 //
 // The links move back first, while they still lead to the survivor through the alias, and the copied values are removed from the
 // survivor. The deciding write turns the alias into a user again, and the last one ends the survivor's earlier grants. A repeated
@@ -29,9 +30,14 @@ func (s *Service) Unmerge(ctx context.Context, directory, audit, actor string) e
 	merged := pair[1].Status == storage.UserAlias && pair[1].AliasOf == survivor
 	switch {
 	case !merged && !slices.Contains(pair[0].Aliases, alias):
-		return nil
+		return s.forgetPlan(ctx, directory, alias, audit)
 	case pair[0].Status == storage.UserAlias:
 		return ErrMergedFurther
+	}
+	if merged { // Otherwise a crash interrupted the work, which is completed at any time.
+		if err := s.checkUndoable(plan); err != nil {
+			return err
+		}
 	}
 	recorded := s.recording(actor, ActionUnmerge)
 	if err := recorded.write(ctx, pair[0], nil, map[string]string{detailAlias: alias, "merge": audit}); err != nil {
@@ -46,10 +52,13 @@ func (s *Service) Unmerge(ctx context.Context, directory, audit, actor string) e
 	if err := s.returnLinks(ctx, pair[0], alias); err != nil {
 		return err
 	}
-	if err := s.removeAlias(ctx, directory, survivor, alias); err != nil {
+	if err := s.removeAlias(ctx, survivor, pair[1]); err != nil {
 		return err
 	}
-	return s.closeCandidate(ctx, directory, plan.Details[detailCandidate], storage.MergeCandidate{State: CandidateUndone})
+	if err := s.closeCandidate(ctx, directory, plan.Details[detailCandidate], storage.MergeCandidate{State: CandidateUndone}); err != nil {
+		return err
+	}
+	return s.forgetPlan(ctx, directory, alias, audit)
 }
 
 // usersByID reads users by their own IDs, aliases or not. A deleted one is ErrUnknownUser.
@@ -87,7 +96,7 @@ func (s *Service) separate(ctx context.Context, survivor, alias storage.User, pl
 		if user.Status != storage.UserAlias || user.AliasOf != survivor.ID {
 			return false, nil
 		}
-		user.Status, user.AliasOf, user.MergePlan = survivor.Status, "", ""
+		user.Status, user.AliasOf = survivor.Status, "" // MergePlan remains until the work is completed: see CompleteMerge.
 		s.endAll(user)
 		return true, s.keepLinked(ctx, user, *user)
 	})
@@ -139,9 +148,10 @@ func (s *Service) returnValues(ctx context.Context, survivor string, alias stora
 }
 
 // removeAlias removes the alias from the survivor's record, and ends the grants and sessions that the other person may have used.
-func (s *Service) removeAlias(ctx context.Context, directory, survivor, alias string) error {
-	return s.changeExactly(ctx, directory, survivor, func(_ context.Context, user *storage.User) (bool, error) {
-		user.Aliases = without(user.Aliases, alias)
+func (s *Service) removeAlias(ctx context.Context, survivor string, alias storage.User) error {
+	return s.changeExactly(ctx, alias.Directory, survivor, func(_ context.Context, user *storage.User) (bool, error) {
+		user.Aliases = without(user.Aliases, alias.ID)
+		removeFormerID(user, alias)
 		s.endAll(user)
 		return true, nil
 	})

@@ -196,6 +196,7 @@ func (d *dependencies) addTokens() error {
 func (d *dependencies) addAuthorize() error {
 	d.backchannel = logout.NewBackchannel(logout.BackchannelConfig{
 		Engine: d.Engine, Secrets: d.Secrets, Keys: d.Keys, Fetch: d.Fetch, Now: d.Now, Rand: d.Rand, Logger: d.Logger,
+		CompleteMerge: d.users.CompleteMerge,
 	}, d.catalog)
 	d.events = pushevent.NewWorker(pushevent.WorkerConfig{
 		Engine: d.Engine, Users: d.users, Clients: d.catalog, Now: d.Now, Logger: d.Logger,
@@ -232,6 +233,7 @@ func (d *dependencies) addAuthorize() error {
 	}
 	d.codes = &onetimecode.Service{Account: d.account, Master: d.Master, Random: d.Rand}
 	ways := slices.Concat([]account.Way{passkey.Way(), d.scans.Way(storage.SignInScan), d.scans.Way(storage.SignInLink)}, d.wechatPages.Ways(), d.codes.Ways())
+	d.account.Ways = ways
 	d.login = &account.Login{Pages: d.pages, Authorize: d.authorize, Passwords: d.passwords, Now: d.Now, SignIns: signIns, Resets: d.mail.Enabled(), Ways: ways}
 	return nil
 }

@@ -50,7 +50,7 @@ func (ts *pageTestServer) everyPage(locale string, see func(name string, p *page
 	other := ts.newFormBrowser()
 	other.get(at("/login"))
 	other.signInAs(name)
-	for _, path := range []string{"", "/profile", "/username", "/password", "/email", "/apps", "/identities", "/sign-ins", "/export"} {
+	for _, path := range []string{"", "/profile", "/username", "/password", "/email", "/apps", "/identities", "/sign-ins", "/export", "/merge"} {
 		see("/account"+path, b.get(at("/account"+path)))
 	}
 	b.get(at("/account/profile"))
@@ -60,8 +60,23 @@ func (ts *pageTestServer) everyPage(locale string, see func(name string, p *page
 	b.get(at("/account/email"))
 	see("/account/email, sent", b.press("save-form", "save", "email", "new-"+locale+"@example.com", "current_password", goodPassword))
 	see("/account/email/confirm", b.get(latest("new-"+strings.ToLower(locale)+"@example.com")))
+	ts.seeMerge(name, locale, see)
 	see("/account/email/confirm, stale", b.get(at("/account/email/confirm")+"&proof=nonsense"))
 	ts.clock.Advance(24 * time.Hour) // The rate limits expire.
+}
+
+// seeMerge opens the pages of a merge: the sign-in to the other account, the preview, and the list with a merge that can be undone.
+func (ts *pageTestServer) seeMerge(name, locale string, see func(name string, p *page)) {
+	ts.Helper()
+	other := ts.addEmailUser("o" + strings.ToLower(locale))
+	b := ts.newFormBrowser()
+	b.get(ts.url + "/login?ui_locales=" + locale)
+	b.signInAs(name)
+	b.get(ts.url + "/account/merge?ui_locales=" + locale)
+	see("/login, to join", b.press("merge-form", "merge"))
+	see("/account/merge/confirm", b.press("login-form", "login", "username", other.Username, "password", goodPassword))
+	b.press("confirm-form", "confirm")
+	see("/account/merge, joined", b.get(ts.url+"/account/merge?ui_locales="+locale))
 }
 
 func newBrandedServer(t *testing.T) *pageTestServer {

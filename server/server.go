@@ -86,6 +86,7 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&account.Deletion{Account: d.account},
 		&account.Restore{Account: d.account},
 		&account.Identities{Account: d.account},
+		&account.Merge{Account: d.account},
 		&account.RecentSignIns{Account: d.account},
 		&account.Export{Account: d.account},
 		&accountapi.API{Account: d.account, Proof: token.AccountProof{Bearer: d.bearer, Now: d.Now}},

@@ -34,7 +34,9 @@ type User struct {
 	AliasOf string `json:"alias_of,omitempty"`
 	// Aliases are the users that were merged into this one, oldest merge first, at most 32.
 	Aliases []string `json:"aliases,omitempty"`
-	Shadow  bool     `json:"shadow,omitempty"`
+	// FormerIDs are the IDs that became this one not long ago, oldest first, at most MaxFormerIDs.
+	FormerIDs []FormerID `json:"former_ids,omitempty"`
+	Shadow    bool       `json:"shadow,omitempty"`
 	// Epoch grows by one with every operation that ends all grants and sessions of the user: disable, delete, merge, sign out
 	// everywhere. A grant stores the epoch of its creation and is not valid under another one.
 	Epoch int64 `json:"epoch"`
@@ -80,7 +82,8 @@ type User struct {
 	ExternalID string `json:"external_id,omitempty"`
 	// Imported is a digest of the values that the last import gave the user: the same import changes nothing.
 	Imported string `json:"imported,omitempty"`
-	// MergePlan is the ID of the audit entry of the merge that turned this user into an alias.
+	// MergePlan is the ID of the audit entry of the merge that turned this user into an alias. On a user who is no alias, it is that
+	// of a merge whose reversal is not completed.
 	MergePlan string `json:"merge_plan,omitempty"`
 	// SignIns are the last sign-ins that an earlier version stored here, newest first: a JSON list of SignIn. UserSignIns has those of
 	// this version.
@@ -95,6 +98,22 @@ type User struct {
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`
 }
+
+// FormerID is an ID of a user that was merged into another one.
+type FormerID struct {
+	ID string    `json:"id"`
+	At time.Time `json:"at,omitzero"`
+}
+
+const (
+	// MaxFormerIDs bounds User.FormerIDs.
+	MaxFormerIDs = 8
+	// formerIDShown is how long tokens name a former ID.
+	formerIDShown = 30 * 24 * time.Hour
+)
+
+// IsShown reports whether tokens still name the ID.
+func (f FormerID) IsShown(now time.Time) bool { return now.Before(f.At.Add(formerIDShown)) }
 
 // RemovedWay names a passkey, an authenticator app or an identity that was removed.
 type RemovedWay struct {

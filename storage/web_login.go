@@ -20,6 +20,8 @@ type WebLogin struct {
 	User      string    `json:"user,omitempty"`
 	UserEpoch int64     `json:"user_epoch,omitempty"`
 	AuthTime  time.Time `json:"auth_time,omitzero"`
+	// JoinTo is the ID of the signed-in user to whose account the WeChat user is to be added; empty for a sign-in.
+	JoinTo string `json:"join_to,omitempty"`
 	// Pending is the proven WeChat user who is unknown, until that user decides.
 	Pending *Pending `json:"pending,omitempty"`
 	// Failure is the reason why the sign-in failed.

@@ -34,7 +34,9 @@ type Account struct {
 	Store         *oauth2.Store
 	Subjects      token.Subjects
 	Connections   *endpoint.Connections
-	Now           func() time.Time
+	// Ways are the sign-in methods in addition to the password.
+	Ways []Way
+	Now  func() time.Time
 }
 
 const (

@@ -114,6 +114,8 @@ type identitiesData struct {
 	Alert      page.Message
 	Identities []shownIdentity
 	Add        []page.Link
+	// WeChat means that a WeChat user can be added here.
+	WeChat bool
 }
 
 // shownIdentity is an identity with the texts of the list.
@@ -148,6 +150,9 @@ func (e *Identities) list(r *endpoint.Request, user storage.User, alert page.Mes
 			shown.Note = page.Text("identity.unconfirmed")
 		}
 		data.Identities = append(data.Identities, shown)
+	}
+	if data.WeChat, err = e.canAddWeChat(r); err != nil {
+		return page.Page{}, err
 	}
 	if user.Username == "" {
 		data.Add = append(data.Add, page.Link{Text: page.Text("account.set.username"), Path: usernamePath})

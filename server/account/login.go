@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ory/fosite"
@@ -37,6 +38,9 @@ type loginData struct {
 	Alert    page.Message
 	Fields   []page.Field
 	Register bool
+	// Join is the text for a signed-in user who signs in to another account, and Back leads to the own one.
+	Join page.Message
+	Back *page.Link
 	loginWays
 }
 
@@ -68,7 +72,11 @@ func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	if r.Method == http.MethodPost {
 		return e.submit(w, r, p, current)
 	}
-	other := r.URL.Query().Has(OtherParameter)
+	join, err := e.SignIns.joinOf(r, p)
+	if err != nil {
+		return err
+	}
+	other := r.URL.Query().Has(OtherParameter) || join != nil
 	switch {
 	case current != nil && p == nil && !other:
 		return redirectHome(w, r)
@@ -172,7 +180,11 @@ func redirectHome(w http.ResponseWriter, r *endpoint.Request) error {
 // form is the login page.
 func (e *Login) form(r *endpoint.Request, p *authorize.Pending, current *authorize.CurrentSession) (page.Page, error) {
 	name := ""
-	if current != nil && !r.URL.Query().Has(OtherParameter) {
+	joining, err := e.SignIns.joinOf(r, p)
+	if err != nil {
+		return page.Page{}, err
+	}
+	if current != nil && joining == nil && !r.URL.Query().Has(OtherParameter) {
 		name = cmp.Or(current.User.Username, current.User.Email)
 	}
 	if p != nil {
@@ -186,14 +198,35 @@ func (e *Login) page(r *endpoint.Request, p *authorize.Pending, name string) (pa
 	if err != nil {
 		return page.Page{}, err
 	}
+	join, err := e.SignIns.joinOf(r, p)
+	if err != nil {
+		return page.Page{}, err
+	}
 	data := loginData{Fields: loginFields(name, e.Resets), Register: r.Issuer.Directory.Policy.SelfRegistration, loginWays: ways}
 	shown := page.Page{Template: "login", Title: page.Text("login.title")}
+	if join != nil {
+		shown.Title = page.Text("join.title")
+		data.join(*join)
+	}
 	if p != nil {
 		data.Client = endpoint.ClientName(p.Request.Client.Record())
 		shown = forRequest(p, shown)
 	}
 	shown.Data = data
 	return shown, nil
+}
+
+// join changes the page for a signed-in user who signs in to another account.
+func (d *loginData) join(join Join) {
+	d.Register, d.Join = false, page.Text("join.lead")
+	d.Back = &page.Link{Text: page.Text("account.back"), Path: MergePath}
+	if !join.WeChat {
+		return
+	}
+	d.Join, d.Back.Path = page.Text("join.lead.wechat"), identitiesPath
+	noWeChat := func(way Way) bool { return !slices.Contains(wechatMethods(), way.Method) }
+	d.Before, d.After = slices.DeleteFunc(append(d.Before, d.After...), noWeChat), nil
+	d.Password = false
 }
 
 func loginFields(name string, resets bool) []page.Field {

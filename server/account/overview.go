@@ -12,7 +12,7 @@ import (
 
 // doneTexts are the changes that the account page can show.
 func doneTexts() []string {
-	return []string{"profile", "username", "password", "email", "session", "sessions", "identity", "app", "phone", "phone_removed", "email_removed", "passkey", "passkey_delayed", "first_password", "password_delayed", "passkey_removed", "totp_removed"}
+	return []string{"profile", "username", "password", "email", "session", "sessions", "identity", "app", "phone", "phone_removed", "email_removed", "passkey", "passkey_delayed", "first_password", "password_delayed", "passkey_removed", "totp_removed", "merged", "wechat"}
 }
 
 // Overview is /account, the page that links to all others.
@@ -85,7 +85,7 @@ func (e *Overview) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 	data := accountData{
 		Deletable: r.Issuer.Directory.ID != storage.OperatorsDirectory,
 		Person:    page.ViewUser(user), Profile: profileRows(user.Profile), SignIn: signIn, Others: len(sessions) > 1,
-		More: e.moreRows(),
+		More: e.moreRows(r),
 	}
 	for _, session := range sessions {
 		data.Sessions = append(data.Sessions, shownSession{session, methodText(session.Method)})
@@ -150,14 +150,18 @@ func (e *Overview) signInRows(r *endpoint.Request, user storage.User, links []*s
 }
 
 // moreRows link to the pages that have a list of their own.
-func (*Overview) moreRows() []accountRow {
+func (*Overview) moreRows(r *endpoint.Request) []accountRow {
 	row := func(what, path string) accountRow {
 		return accountRow{
 			Label: page.Text("account.more." + what), Note: page.Text("account.more." + what + ".note"),
 			Edit: &rowLink{page.Link{Text: page.Text("account.show"), Path: path}, page.Text("account.show." + what)},
 		}
 	}
-	return []accountRow{row("sign_ins", signInsPath), row("apps", appsPath), row("export", exportPath)}
+	rows := []accountRow{row("sign_ins", signInsPath), row("apps", appsPath), row("export", exportPath)}
+	if r.Issuer.Directory.ID != storage.OperatorsDirectory {
+		rows = append(rows, row("merge", MergePath))
+	}
+	return rows
 }
 
 // notSet returns a value to show, or the text for an empty one.

@@ -183,10 +183,14 @@ func InteractionID(p *authorize.Pending) string {
 	return p.ID
 }
 
-// Finish signs a user in to the browser, and returns where the browser goes then. The caller has proven all required factors.
+// Finish signs a user in to the browser, and returns where the browser goes then. The caller has proven all required factors. While
+// the browser has a Join, the sign-in only proves the other user.
 func (s *SignIns) Finish(w http.ResponseWriter, r *endpoint.Request, done *Unfinished) (location string, err error) {
 	if err := s.link(r, done); err != nil {
 		return "", err
+	}
+	if location, err := s.join(r, done); err != nil || location != "" {
+		return location, err
 	}
 	signed, err := s.Authorize.Sessions.SignIn(w, r, done.User, done.How)
 	if err != nil {

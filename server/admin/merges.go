@@ -83,6 +83,10 @@ func mergeError(err error) error {
 		return fmt.Errorf("%w: the two are one user already", ErrRefused)
 	case errors.Is(err, identity.ErrUserDisabled):
 		return fmt.Errorf("%w: one of the two is disabled; a merge lifts no ban", ErrRefused)
+	case errors.Is(err, identity.ErrDeletionPending):
+		return fmt.Errorf("%w: one of the two waits for deletion; restore that user first", ErrRefused)
+	case errors.Is(err, identity.ErrMergeOver):
+		return fmt.Errorf("%w: the merge is more than 30 days old, and can no longer be undone", ErrRefused)
 	case errors.Is(err, identity.ErrMergedFurther):
 		return fmt.Errorf("%w: the survivor was merged further; undo that merge first", ErrRefused)
 	default:

@@ -95,6 +95,11 @@ func (u *WebUsers) Register(ctx context.Context, proven *WebUser, asserted ident
 	return u.resolve(ctx, proven, asserted, true)
 }
 
+// Find is Resolve without the creation of a user.
+func (u *WebUsers) Find(ctx context.Context, proven *WebUser) (*identity.Resolution, error) {
+	return u.resolve(ctx, proven, identity.ProfileUpdate{}, false)
+}
+
 func (u *WebUsers) resolve(ctx context.Context, proven *WebUser, asserted identity.ProfileUpdate, provision bool) (*identity.Resolution, error) {
 	resolution, err := u.Users.Resolve(ctx, proven.Login, false)
 	if !errors.Is(err, identity.ErrUnknownUser) {

@@ -33,6 +33,8 @@ type Backchannel struct {
 	now      func() time.Time
 	random   io.Reader
 	logger   *slog.Logger
+	// completeMerge completes a merge of the user, or its reversal, that a crash interrupted.
+	completeMerge func(context.Context, storage.User) error
 }
 
 // BackchannelConfig configures Backchannel.
@@ -44,13 +46,15 @@ type BackchannelConfig struct {
 	Now     func() time.Time
 	Rand    io.Reader
 	Logger  *slog.Logger
+	// CompleteMerge is called for each user whose sessions ended, because a merge ends them too. Required.
+	CompleteMerge func(context.Context, storage.User) error
 }
 
 // NewBackchannel returns the delivery of logout tokens to the clients of a catalog.
 func NewBackchannel(config BackchannelConfig, known *endpoint.Catalog) *Backchannel {
 	return &Backchannel{
 		engine: config.Engine, catalog: known, subjects: token.Subjects{Secrets: config.Secrets}, keys: config.Keys, client: outbound.NewClient(config.Fetch),
-		now: config.Now, random: config.Rand, logger: config.Logger,
+		now: config.Now, random: config.Rand, logger: config.Logger, completeMerge: config.CompleteMerge,
 	}
 }
 
@@ -186,6 +190,9 @@ func (b *Backchannel) endSessions(ctx context.Context, user *storage.Entry[stora
 		query.After = next
 	}
 	if err := b.endMiniProgramGrants(ctx, user.Record); err != nil {
+		return err
+	}
+	if err := b.completeMerge(ctx, user.Record); err != nil {
 		return err
 	}
 	done := user.Record

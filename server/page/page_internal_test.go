@@ -135,7 +135,7 @@ func usedKeys(t *testing.T) map[string]bool {
 	for _, what := range []string{"username", "password", "email", "phone", "passkey", "totp"} {
 		said["account.change."+what], said["account.set."+what] = true, true
 	}
-	for _, what := range []string{"sign_ins", "apps", "export"} {
+	for _, what := range []string{"sign_ins", "apps", "export", "merge"} {
 		said["account.more."+what], said["account.more."+what+".note"], said["account.show."+what] = true, true, true
 	}
 	for key := range textsOf(t, readLocales().all[0]) { // Their lists have a test in package account.

@@ -86,6 +86,9 @@ func (e *Begin) store(w http.ResponseWriter, r *endpoint.Request, p *authorize.P
 	if account.InteractionID(p) != "" {
 		login.Interaction = r.URL.Query().Get(endpoint.InteractionParameter)
 	}
+	if login.JoinTo, err = e.joinTo(r, login.Interaction); err != nil {
+		return "", err
+	}
 	_, err = storage.Insert(r.Context(), e.Engine, login)
 	return state, err
 }

@@ -73,6 +73,9 @@ func (e *Callback) serve(w http.ResponseWriter, r *endpoint.Request) error {
 
 // respond signs in the user of a result, or asks a WeChat user without an account.
 func (e *Callback) respond(w http.ResponseWriter, r *endpoint.Request, v *visit, result storage.WebLogin) error {
+	if result.JoinTo != "" {
+		return e.respondJoin(w, r, v, result)
+	}
 	if result.Pending != nil {
 		return e.askUnknown(w, r, v, unknownForm{})
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/minifed/minifed/grants"
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/account"
+	"github.com/minifed/minifed/server/federation"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/wechat"
 )
@@ -42,8 +43,7 @@ func (e *Callback) prove(ctx context.Context, connection storage.Connection, cod
 		return fromWeChat(err)
 	}
 	now, login := storage.Instant(e.Now()), proven.Login
-	resolution, err := e.WebUsers.Resolve(ctx, proven, identity.ProfileUpdate{})
-	user, err := account.SignedIn(resolution.User, err)
+	user, err := account.SignedIn(e.resolve(ctx, proven, result.JoinTo != ""))
 	switch {
 	case errors.Is(err, identity.ErrUnknownUser):
 		result.Pending = &storage.Pending{AppID: login.AppID, OpenID: login.OpenID, UnionID: login.UnionID, ProvenAt: now}
@@ -57,6 +57,19 @@ func (e *Callback) prove(ctx context.Context, connection storage.Connection, cod
 	}
 	result.User, result.UserEpoch, result.AuthTime = user.ID, user.Epoch, now
 	return nil
+}
+
+// resolve returns the user of a WeChat user. One who is added to an account is not created.
+func (e *Callback) resolve(ctx context.Context, proven *federation.WebUser, added bool) (*storage.Entry[storage.User], error) {
+	resolve := func() (*identity.Resolution, error) { return e.WebUsers.Resolve(ctx, proven, identity.ProfileUpdate{}) }
+	if added {
+		resolve = func() (*identity.Resolution, error) { return e.WebUsers.Find(ctx, proven) }
+	}
+	resolution, err := resolve()
+	if err != nil {
+		return nil, err
+	}
+	return resolution.User, nil
 }
 
 func isWeChat(err error) bool {

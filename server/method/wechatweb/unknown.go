@@ -66,12 +66,10 @@ func (e *Callback) decide(w http.ResponseWriter, r *endpoint.Request) error {
 		return e.respond(w, r, v, v.entry.Record)
 	}
 	pending := v.entry.Record.Pending
-	if pending == nil {
+	if pending == nil || v.entry.Record.JoinTo != "" {
 		return e.showFailure(w, r, newFailure(reasonOver, errState))
 	}
-	login := identity.Login{
-		Directory: v.connection.Directory, AppID: pending.AppID, OpenID: pending.OpenID, OpenPlatform: v.connection.OpenPlatform, UnionID: pending.UnionID,
-	}
+	login := v.login(*pending)
 	switch directory := r.Issuer.Directory; {
 	case form.Get("choice") == choiceRegister && directory.Policy.SelfRegistration:
 		return e.register(w, r, v, login)
@@ -89,13 +87,25 @@ func (e *Callback) register(w http.ResponseWriter, r *endpoint.Request, v *visit
 		return e.showFailure(w, r, err)
 	}
 	user := resolution.User.Record
-	result := v.entry.Record
-	result.User, result.UserEpoch, result.AuthTime, result.Pending = user.ID, user.Epoch, result.Pending.ProvenAt, nil
-	result.ClaimedAt = storage.Instant(e.Now())
-	if _, err := v.entry.Replace(r.Context(), e.Engine, result); err != nil && !errors.Is(err, storage.ErrConflict) {
+	result, err := e.storeUser(r, v, v.entry.Record, user)
+	if err != nil {
 		return err
 	}
 	return e.respond(w, r, v, result)
+}
+
+// storeUser stores the user of a WeChat user who was unknown, so that a repeated request has the same result.
+func (e *Callback) storeUser(r *endpoint.Request, v *visit, result storage.WebLogin, user storage.User) (storage.WebLogin, error) {
+	result.User, result.UserEpoch, result.AuthTime, result.Pending = user.ID, user.Epoch, result.Pending.ProvenAt, nil
+	result.ClaimedAt = storage.Instant(e.Now())
+	entry, err := storage.Get[storage.WebLogin](r.Context(), e.Engine, v.entry.Record.Document().ID)
+	if err == nil {
+		_, err = entry.Replace(r.Context(), e.Engine, result)
+	}
+	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
+		err = nil
+	}
+	return result, err
 }
 
 // link signs a user in by the password, and links the WeChat user to the account when all factors are proven.
