@@ -106,9 +106,10 @@ pair: ## compare the CPU of two builds in alternation: BASE (be09ad4) and this t
 	.ci/pair $(BASE) $(OPERATION)
 
 .PHONY: interop
-interop: setup ## run minifed with the frameworks of others, which it installs (several hundred MB): Taro and uni-app build the kit, MCP SDKs sign in
+interop: setup ## run minifed with programs of others, which it installs (2 GB): relying parties, into docs/relying-parties.md; MCP SDKs, Taro, uni-app
 	go test -tags interop -run '^TestInterop' -v -count=1 -timeout 60m ./examples/...
 	go -C examples/mcp-server test -tags interop -run '^TestInterop' -v -count=1 -timeout 60m .
+	go test ./server/admin/relyingparty -update
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (20s)

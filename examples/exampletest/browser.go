@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,25 +44,35 @@ func (b *Browser) Open(t *testing.T, address string) Page {
 // Submit fills in the first form of the page and presses the button with that value, or the first one.
 func (b *Browser) Submit(t *testing.T, page Page, fields map[string]string, button string) Page {
 	t.Helper()
+	return b.SubmitForm(t, page, "", fields, button)
+}
+
+// SubmitForm does the same with the first form whose ID or action contains a text.
+func (b *Browser) SubmitForm(t *testing.T, page Page, named string, fields map[string]string, button string) Page {
+	t.Helper()
 	root, err := html.Parse(strings.NewReader(page.Body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	form := find(root, "form")
-	if len(form) == 0 {
-		t.Fatalf("no form at %s:\n%s", page.URL, page.Body)
+	forms := slices.DeleteFunc(find(root, "form"), func(form *html.Node) bool {
+		return !strings.Contains(attribute(form, "id")+" "+attribute(form, "action"), named)
+	})
+	if len(forms) == 0 {
+		t.Fatalf("no form %q at %s:\n%s", named, page.URL, page.Body)
 	}
-	action, err := page.URL.Parse(attribute(form[0], "action"))
+	form := forms[0]
+	action, err := page.URL.Parse(attribute(form, "action"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	request := Form(t, action.String(), filled(form[0], fields, button))
+	request := Form(t, action.String(), filled(form, fields, button))
 	request.Header.Set("Origin", page.URL.Scheme+"://"+page.URL.Host)
 	return b.do(t, request)
 }
 
 func (b *Browser) do(t *testing.T, request *http.Request) Page {
 	t.Helper()
+	request.Header.Set("Accept", "text/html,*/*;q=0.8")
 	response, err := b.client.Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -89,8 +100,8 @@ func filled(form *html.Node, fields map[string]string, button string) url.Values
 		values.Set(name, value)
 	}
 	for i, pressed := range find(form, "button") {
-		if attribute(pressed, "value") == button || i == 0 {
-			values.Set(attribute(pressed, "name"), attribute(pressed, "value"))
+		if name := attribute(pressed, "name"); name != "" && (attribute(pressed, "value") == button || i == 0) {
+			values.Set(name, attribute(pressed, "value"))
 		}
 	}
 	return values

@@ -22,6 +22,8 @@ type Minifed struct {
 type Client struct {
 	ID     string `json:"client_id"`
 	Secret string `json:"client_secret"`
+	// Configuration is that of the relying party that the client was created for.
+	Configuration string `json:"configuration"`
 }
 
 // StartMinifed builds minifed and starts it with the simulator's URL in place of WeChat's, and with further variables of the

@@ -50,6 +50,9 @@ type SignedIn struct {
 	} `json:"profile"`
 }
 
+// Login returns a new login code of a user of the mini-program.
+func (w *WeChat) Login(user string) string { return w.app.Login(user) }
+
 // SignIn signs a user of the mini-program in, by the endpoint for mini-programs. scope may be empty, and profile is the "user"
 // object as JSON.
 func (w *WeChat) SignIn(t *testing.T, m *Minifed, client Client, user, scope, profile string) SignedIn {

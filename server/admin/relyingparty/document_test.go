@@ -1,9 +1,12 @@
 package relyingparty
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,6 +20,9 @@ type documentLanguage struct {
 	tag, template, file             string
 	header, none, needsEmail, blank string
 	unsupported                     string
+	// results is the header of the table of results, and words are the words for its values.
+	results string
+	words   map[string]string
 }
 
 func documentLanguages() []documentLanguage {
@@ -25,11 +31,21 @@ func documentLanguages() []documentLanguage {
 			"en", "testdata/relying-parties.en.md", "../../../docs/relying-parties.md",
 			"| `--for` | relying party | tested version | kind | redirect URI |", "none: it introspects tokens",
 			"A user without an e-mail address cannot sign in: `--placeholder-email-domain` gives each one an address.", "", "cannot work",
+			"| relying party | version | full user | bare user | refresh | sign-out ends the session | date |",
+			map[string]string{
+				"profile": "name or e-mail address shown", "yes": "signed in", "placeholder": "with a placeholder address", "true": "yes",
+				"both": "there and at minifed", "party": "there", "": "–", "false": "–", "none": "–",
+			},
 		},
 		{
 			"zh-CN", "testdata/relying-parties.zh-CN.md", "../../../docs/zh/relying-parties.md",
 			"| `--for` | 依赖方 | 测试过的版本 | 类型 | 重定向 URI |", "无：它对令牌做内省",
 			"没有邮箱的用户无法登录：`--placeholder-email-domain` 给每个人一个地址。", "", "无法使用",
+			"| 依赖方 | 版本 | 完整用户 | 最简用户 | 刷新 | 登出后结束的会话 | 日期 |",
+			map[string]string{
+				"profile": "显示姓名或邮箱", "yes": "登录成功", "placeholder": "需要占位地址", "true": "可以",
+				"both": "依赖方和 minifed", "party": "仅依赖方", "": "–", "false": "–", "none": "–",
+			},
 		},
 	}
 }
@@ -41,7 +57,8 @@ func TestDocument_IsWrittenFromTable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		document := strings.NewReplacer("{table}", language.table(), "{recipes}", language.recipes(t)).Replace(string(template))
+		document := strings.NewReplacer("{table}", language.table(), "{recipes}", language.recipes(t), "{results}", language.resultsTable(t),
+			"{once}", language.once(t)).Replace(string(template))
 		if *update {
 			if err := os.WriteFile(language.file, []byte(document), 0o644); err != nil {
 				t.Fatal(err)
@@ -67,6 +84,65 @@ func (l documentLanguage) table() string {
 		lines = append(lines, fmt.Sprintf("| %s | %s | | %s | %s |", u.Name, u.Title, l.unsupported, u.Reason.In(l.tag)))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// interopResult is a row of testdata/interop.json, which make interop writes.
+type interopResult struct {
+	Date    string `json:"date"`
+	Version string `json:"version"`
+	Full    string `json:"full"`
+	Bare    string `json:"bare"`
+	Refresh bool   `json:"refresh"`
+	Logout  string `json:"logout"`
+}
+
+func interopResults(t *testing.T) map[string]interopResult {
+	t.Helper()
+	text, err := os.ReadFile("testdata/interop.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := map[string]interopResult{}
+	if err := json.Unmarshal(text, &results); err != nil {
+		t.Fatal(err)
+	}
+	return results
+}
+
+// resultsTable returns the table of what make interop saw.
+func (l documentLanguage) resultsTable(t *testing.T) string {
+	t.Helper()
+	lines, results := []string{l.results, "|---|---|---|---|---|---|---|"}, interopResults(t)
+	for _, p := range All() {
+		if r, ran := results[p.Name]; ran {
+			lines = append(lines, "| "+strings.Join([]string{
+				p.Title, r.Version, l.words[r.Full], l.words[r.Bare], l.words[strconv.FormatBool(r.Refresh)], l.words[r.Logout], r.Date,
+			}, " | ")+" |")
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// once returns the names of the rows that make interop does not run.
+func (l documentLanguage) once(t *testing.T) string {
+	t.Helper()
+	var names []string
+	results := interopResults(t)
+	for _, p := range All() {
+		if _, ran := results[p.Name]; !ran {
+			names = append(names, "`"+p.Name+"`")
+		}
+	}
+	return strings.Join(names, map[string]string{"en": ", ", "zh-CN": "、"}[l.tag])
+}
+
+// TestDocument_ResultsAreOfTheVersionsInTheTable fails for a new version that make interop did not run.
+func TestDocument_ResultsAreOfTheVersionsInTheTable(t *testing.T) {
+	for name, result := range interopResults(t) {
+		if p, err := Named(name); err != nil || p.Version != result.Version {
+			t.Errorf("%s: make interop ran version %q, the table has %q (%v)", name, result.Version, p.Version, err)
+		}
+	}
 }
 
 // recipes returns a section for each row.
@@ -147,5 +223,21 @@ func TestCheckAddress_RejectsWhatAConfigurationCannotHold(t *testing.T) {
 		if CheckAddress(address) == nil {
 			t.Errorf("%s is accepted", address)
 		}
+	}
+}
+
+func TestClient_RegistersAddressWithAndWithoutSlashForLogout(t *testing.T) {
+	p, err := Named("oidc-client-ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{"https://app.example.com", "https://app.example.com/"} {
+		client, err := p.Client(address)
+		if want := []string{"https://app.example.com/", "https://app.example.com"}; err != nil || !slices.Equal(client.PostLogoutRedirectURIs, want) {
+			t.Errorf("%s: %q, %v, want %q", address, client.PostLogoutRedirectURIs, err, want)
+		}
+	}
+	if client, err := p.Client(""); err != nil || len(client.PostLogoutRedirectURIs) != 0 {
+		t.Errorf("without an address: %q, %v", client.PostLogoutRedirectURIs, err)
 	}
 }

@@ -26,7 +26,8 @@ type Party struct {
 	// Redirects are the redirect URIs: a path below the address of the application, or the whole URI of a program on the user's
 	// machine. Empty is a program that checks tokens and signs no user in.
 	Redirects []string
-	// PostLogout and BackchannelLogout are paths below the address of the application; empty is none.
+	// PostLogout and BackchannelLogout are paths below the address of the application; empty is none. The path / of PostLogout is the
+	// address with and without the slash, because programs send either.
 	PostLogout, BackchannelLogout string
 	// SendsPKCE is set when the configuration sends a code challenge. The client then requires one.
 	SendsPKCE bool
@@ -94,6 +95,9 @@ func (p Party) Client(address string) (storage.Client, error) {
 	}
 	if logout := below(address, p.PostLogout); logout != "" {
 		client.PostLogoutRedirectURIs = []string{logout}
+	}
+	if root := strings.TrimSuffix(address, "/"); root != "" && p.PostLogout == "/" {
+		client.PostLogoutRedirectURIs = append(client.PostLogoutRedirectURIs, root)
 	}
 	client.BackchannelLogoutURI = below(address, p.BackchannelLogout)
 	if p.Kind == storage.ClientSPA && address != "" {

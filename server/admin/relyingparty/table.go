@@ -25,12 +25,12 @@ func CannotWork() []Unsupported {
 func javaParties() []Party {
 	return []Party{
 		{
-			Name: "spring-boot", Title: "Spring Boot", Version: "4.1.2, 3.5.7", Kind: storage.ClientWeb,
-			Redirects: []string{"/login/oauth2/code/minifed"}, BackchannelLogout: "/logout/connect/back-channel/minifed",
+			Name: "spring-boot", Title: "Spring Boot", Version: "4.1.2", Kind: storage.ClientWeb,
+			Redirects: []string{"/login/oauth2/code/minifed"}, PostLogout: "/", BackchannelLogout: "/logout/connect/back-channel/minifed",
 			File: "application.yaml", Language: "yaml",
 			Note: Note{
-				"`minifed` is the registration ID, which is part of both paths. Back-channel logout needs `oidcLogout(logout -> logout.backChannel(withDefaults()))`.",
-				"`minifed` 是注册 ID，两个路径都包含它。后端通道登出需要 `oidcLogout(logout -> logout.backChannel(withDefaults()))`。",
+				"`minifed` is the registration ID, which is part of both paths. `OidcClientInitiatedLogoutSuccessHandler` ends the session at minifed too. Back-channel logout needs `oidcLogout(logout -> logout.backChannel(withDefaults()))`.",
+				"`minifed` 是注册 ID，两个路径都包含它。`OidcClientInitiatedLogoutSuccessHandler` 会同时结束 minifed 的会话。后端通道登出需要 `oidcLogout(logout -> logout.backChannel(withDefaults()))`。",
 			},
 		},
 		{
@@ -42,7 +42,7 @@ func javaParties() []Party {
 			},
 		},
 		{
-			Name: "quarkus", Title: "Quarkus", Version: "3.33.2", Kind: storage.ClientWeb, Redirects: []string{"/callback"},
+			Name: "quarkus", Title: "Quarkus", Version: "3.33.2", Kind: storage.ClientWeb, Redirects: []string{"/callback"}, PostLogout: "/",
 			File: "application.properties", Language: "properties",
 		},
 		{
@@ -50,8 +50,12 @@ func javaParties() []Party {
 			File: "application.yml", Language: "yaml",
 		},
 		{
-			Name: "pac4j", Title: "pac4j", Version: "6.5", Kind: storage.ClientWeb, Redirects: []string{"/callback?client_name=OidcClient"},
+			Name: "pac4j", Title: "pac4j", Version: "6.5.5", Kind: storage.ClientWeb, Redirects: []string{"/callback?client_name=OidcClient"}, PostLogout: "/",
 			SendsPKCE: true, File: "SecurityConfig.java", Language: "java",
+			Note: Note{
+				"`setCentralLogout(true)` of the logout filter or handler ends the session at minifed too.",
+				"登出过滤器（或处理器）的 `setCentralLogout(true)` 会同时结束 minifed 的会话。",
+			},
 		},
 	}
 }
@@ -59,7 +63,7 @@ func javaParties() []Party {
 func javaScriptParties() []Party {
 	return []Party{
 		{
-			Name: "authjs", Title: "Auth.js", Version: "5 (@auth/core 0.41.3)", Kind: storage.ClientWeb,
+			Name: "authjs", Title: "Auth.js", Version: "5 (@auth/express 0.12.3)", Kind: storage.ClientWeb,
 			Redirects: []string{"/api/auth/callback/minifed"}, SendsPKCE: true, File: "auth.ts", Language: "ts",
 			Note: Note{
 				"The variable `AUTH_SECRET` must be set. `@auth/express` has the path `/auth/callback/minifed`: name it by `--redirect-uri`.",
@@ -72,7 +76,7 @@ func javaScriptParties() []Party {
 			Note: Note{"The variables `NEXTAUTH_URL` and `NEXTAUTH_SECRET` must be set.", "必须设置环境变量 `NEXTAUTH_URL` 和 `NEXTAUTH_SECRET`。"},
 		},
 		{
-			Name: "openid-client", Title: "openid-client (Node.js)", Version: "6.9.0", Kind: storage.ClientWeb, Redirects: []string{"/callback"},
+			Name: "openid-client", Title: "openid-client (Node.js)", Version: "6.9.0", Kind: storage.ClientWeb, Redirects: []string{"/callback"}, PostLogout: "/",
 			SendsPKCE: true, SecretInBody: true, File: "sign-in.js", Language: "js",
 			Note: Note{
 				"With an issuer on http, for development alone, add `{ execute: [client.allowInsecureRequests] }` to the discovery.",
@@ -84,11 +88,11 @@ func javaScriptParties() []Party {
 			SendsPKCE: true, SecretInBody: true, NeedsEmail: true, File: "auth.ts", Language: "ts",
 		},
 		{
-			Name: "express-openid-connect", Title: "express-openid-connect", Version: "3.4.0", Kind: storage.ClientWeb, Redirects: []string{"/callback"},
+			Name: "express-openid-connect", Title: "express-openid-connect", Version: "3.4.0", Kind: storage.ClientWeb, Redirects: []string{"/callback"}, PostLogout: "/",
 			File: "app.js", Language: "js",
 		},
 		{
-			Name: "fastify-oauth2", Title: "@fastify/oauth2", Version: "8.3", Kind: storage.ClientWeb, Redirects: []string{"/callback"},
+			Name: "fastify-oauth2", Title: "@fastify/oauth2", Version: "8.3.0", Kind: storage.ClientWeb, Redirects: []string{"/callback"},
 			SendsPKCE: true, File: "app.js", Language: "js",
 		},
 		{
@@ -111,9 +115,13 @@ func pythonParties() []Party {
 		{
 			Name: "social-auth", Title: "Python Social Auth (Django)", Version: "social-auth-core 7.0.0", Kind: storage.ClientWeb, Redirects: []string{"/complete/oidc/"},
 			SecretInBody: true, File: "settings.py", Language: "python",
+			Note: Note{
+				"A sign-in begins with a form: `<form method=\"post\" action=\"/login/oidc/\">{% csrf_token %}<button>Sign in</button></form>`.",
+				"登录从一个表单开始：`<form method=\"post\" action=\"/login/oidc/\">{% csrf_token %}<button>登录</button></form>`。",
+			},
 		},
 		{
-			Name: "authlib", Title: "Authlib (Flask)", Version: "1.9.10", Kind: storage.ClientWeb, Redirects: []string{"/callback"},
+			Name: "authlib", Title: "Authlib (Flask)", Version: "1.9.10", Kind: storage.ClientWeb, Redirects: []string{"/callback"}, PostLogout: "/",
 			SendsPKCE: true, File: "app.py", Language: "python",
 		},
 		{
@@ -130,7 +138,7 @@ func pythonParties() []Party {
 func otherParties() []Party {
 	return []Party{
 		{
-			Name: "go-oidc", Title: "go-oidc and x/oauth2 (Go)", Version: "3.21.0", Kind: storage.ClientWeb, Redirects: []string{"/callback"},
+			Name: "go-oidc", Title: "go-oidc and x/oauth2 (Go)", Version: "3.21.0", Kind: storage.ClientWeb, Redirects: []string{"/callback"}, PostLogout: "/",
 			SendsPKCE: true, File: "main.go", Language: "go",
 		},
 		{
@@ -152,7 +160,7 @@ func otherParties() []Party {
 func browserParties() []Party {
 	return []Party{
 		{
-			Name: "oidc-client-ts", Title: "oidc-client-ts", Version: "3.5", Kind: storage.ClientSPA, Redirects: []string{"/callback"}, PostLogout: "/",
+			Name: "oidc-client-ts", Title: "oidc-client-ts", Version: "3.5.0", Kind: storage.ClientSPA, Redirects: []string{"/callback"}, PostLogout: "/",
 			SendsPKCE: true, File: "auth.ts", Language: "ts",
 		},
 		{
@@ -182,11 +190,11 @@ func programs() []Party {
 			},
 		},
 		{
-			Name: "mod_auth_openidc", Title: "mod_auth_openidc (Apache)", Version: "2.4.12", Kind: storage.ClientWeb, Redirects: []string{"/oidc/callback"},
+			Name: "mod_auth_openidc", Title: "mod_auth_openidc (Apache)", Version: "2.4.12", Kind: storage.ClientWeb, Redirects: []string{"/oidc/callback"}, PostLogout: "/",
 			SendsPKCE: true, File: "openidc.conf", Language: "apache",
 			Note: Note{
-				"The redirect URI is a path below the protected location that no page has.",
-				"重定向 URI 必须位于受保护的路径之下，并且没有页面使用它。",
+				"The redirect URI is a path below the protected location that no page has. Users sign out at `/oidc/callback?logout=https%3A%2F%2Fapp.example.com%2F`, with your address.",
+				"重定向 URI 必须位于受保护的路径之下，并且没有页面使用它。用户在 `/oidc/callback?logout=https%3A%2F%2Fapp.example.com%2F` 登出，其中的地址换成你自己的。",
 			},
 		},
 		{

@@ -1,0 +1,15 @@
+const express = require("express")
+const session = require("express-session")
+const passport = require("passport")
+
+const app = express()
+app.use(session({ secret: "interop", resave: false, saveUninitialized: true }))
+app.use(passport.session())
+passport.serializeUser((user, done) => done(null, user))
+passport.deserializeUser((user, done) => done(null, user))
+{recipe}
+app.get("/login", passport.authenticate("openidconnect"))
+app.get("/callback", passport.authenticate("openidconnect"), (request, response) => response.redirect("/"))
+app.get("/", (request, response) => response.json(request.user ?? null))
+app.get("/logout", (request, response) => request.logout(() => response.redirect("/")))
+app.listen(process.env.PORT)
