@@ -43,8 +43,8 @@ type party struct {
 	logout, pressLogout string
 	// scripts is set for a single-page app: Chromium opens it.
 	scripts bool
-	// want is the result.
-	want result
+	// expected is the result.
+	expected result
 }
 
 // anyForm is the first form of a page.
@@ -92,8 +92,8 @@ func TestInterop_RelyingParties(t *testing.T) {
 		t.Run(party.name, func(t *testing.T) {
 			began := time.Now()
 			got := p.try(t, party)
-			if got != party.want {
-				t.Errorf("got %+v, want %+v", got, party.want)
+			if got != party.expected {
+				t.Errorf("got %+v, want %+v", got, party.expected)
 			}
 			if !t.Failed() {
 				record(t, party.name, got)
@@ -202,7 +202,7 @@ func (u *user) signOut(t *testing.T, party party, running *running) loggedOut {
 	if u.asked > before {
 		return loggedOutEverywhere
 	}
-	if party.want.Logout == loggedOutEverywhere {
+	if party.expected.Logout == loggedOutEverywhere {
 		t.Logf("after the sign-out, the browser was at %s:\n%s\n%s", at.URL, excerpt(at.Body), running.log())
 	}
 	return loggedOutLocally

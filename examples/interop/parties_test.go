@@ -22,39 +22,39 @@ func nodeParties() []party {
 				"export const { handlers, auth, signIn, signOut } = NextAuth({", "export const config = ({",
 			},
 			signIn: "/api/auth/signin", press: "/signin/minifed", user: "/", logout: "/api/auth/signout", pressLogout: "/signout",
-			want: result{profileShown, signInWorks, false, loggedOutLocally},
+			expected: result{profileShown, signInWorks, false, loggedOutLocally},
 		},
 		{
 			name: "next-auth", install: node("next-auth"), command: []string{"env", "NEXTAUTH_URL={application}", "NEXTAUTH_SECRET=interop", "node", "app.js"},
 			edits:  []string{`import NextAuth from "next-auth"`, "import module from \"next-auth\"\nconst NextAuth = module.default"},
 			signIn: "/api/auth/signin", press: "/signin/minifed", user: "/", logout: "/api/auth/signout", pressLogout: "/signout",
-			want: result{profileShown, signInWorks, false, loggedOutLocally},
+			expected: result{profileShown, signInWorks, false, loggedOutLocally},
 		},
 		{
 			name: "openid-client", install: node("openid-client"), command: []string{"node", "app.js"},
 			edits:  []string{"\")\n\n// At the start", "\", undefined, { execute: [client.allowInsecureRequests] })\n\n// At the start"},
 			signIn: "/login", user: "/", refresh: "/refresh", logout: "/logout",
-			want: result{profileShown, signInWorks, true, loggedOutEverywhere},
+			expected: result{profileShown, signInWorks, true, loggedOutEverywhere},
 		},
 		{
 			name: "better-auth", install: node("better-auth"), command: []string{"env", "BETTER_AUTH_SECRET=a secret of the interoperability test", "node", "app.js"},
 			signIn: "/login", user: "/", refresh: "/refresh", logout: "/logout",
-			want: result{profileShown, placeholderNeeded, true, loggedOutLocally},
+			expected: result{profileShown, placeholderNeeded, true, loggedOutLocally},
 		},
 		{
 			name: "express-openid-connect", install: node("express-openid-connect"), command: []string{"node", "app.cjs"},
 			signIn: "/login", user: "/", refresh: "/refresh", logout: "/logout",
-			want: result{profileShown, signInWorks, true, loggedOutEverywhere},
+			expected: result{profileShown, signInWorks, true, loggedOutEverywhere},
 		},
 		{
 			name: "fastify-oauth2", install: node("fastify-oauth2"), command: []string{"node", "app.cjs"},
 			signIn: "/login", refresh: "/refresh",
-			want: result{profileShown, signInWorks, true, noLogout},
+			expected: result{profileShown, signInWorks, true, noLogout},
 		},
 		{
 			name: "passport-openidconnect", install: node("passport-openidconnect"), command: []string{"node", "app.cjs"},
 			signIn: "/login", user: "/", logout: "/logout",
-			want: result{profileShown, signInWorks, false, loggedOutLocally},
+			expected: result{profileShown, signInWorks, false, loggedOutLocally},
 		},
 	}
 }
@@ -64,32 +64,32 @@ func pythonParties() []party {
 		{
 			name: "mozilla-django-oidc", install: python("mozilla-django-oidc"), command: django(),
 			signIn: "/oidc/authenticate/", user: "/", logout: "/oidc/logout/",
-			want: result{profileShown, placeholderNeeded, false, loggedOutLocally},
+			expected: result{profileShown, placeholderNeeded, false, loggedOutLocally},
 		},
 		{
 			name: "django-allauth", install: python("django-allauth"), command: django(),
 			signIn: "/accounts/oidc/minifed/login/", press: anyForm, user: "/", logout: "/accounts/logout/", pressLogout: anyForm,
-			want: result{profileShown, signInWorks, false, loggedOutLocally},
+			expected: result{profileShown, signInWorks, false, loggedOutLocally},
 		},
 		{
 			name: "social-auth", install: python("social-auth"), command: django(),
 			signIn: "/sign-in", press: anyForm, user: "/", refresh: "/refresh", logout: "/logout",
-			want: result{profileShown, signInWorks, true, loggedOutLocally},
+			expected: result{profileShown, signInWorks, true, loggedOutLocally},
 		},
 		{
 			name: "authlib", install: python("authlib"), command: []string{"../venv/bin/python", "app.py"},
 			signIn: "/login", user: "/", refresh: "/refresh", logout: "/logout",
-			want: result{profileShown, signInWorks, true, loggedOutEverywhere},
+			expected: result{profileShown, signInWorks, true, loggedOutEverywhere},
 		},
 		{
 			name: "flask-oidc", install: python("flask-oidc"), command: []string{"../venv/bin/python", "app.py"},
 			signIn: "/", logout: "/logout", refresh: "/refresh",
-			want: result{profileShown, signInWorks, true, loggedOutLocally},
+			expected: result{profileShown, signInWorks, true, loggedOutLocally},
 		},
 		{
 			name: "fastapi-users", install: python("fastapi-users"), command: []string{"../venv/bin/python", "app.py"},
 			signIn: "/login", user: "/", refresh: "/refresh",
-			want: result{profileShown, placeholderNeeded, true, noLogout},
+			expected: result{profileShown, placeholderNeeded, true, noLogout},
 		},
 	}
 }
@@ -100,24 +100,24 @@ func javaParties() []party {
 		{
 			name: "spring-boot", install: maven("spring-boot"), build: mavenPackage(), command: jar,
 			signIn: "/", refresh: "/refresh", logout: "/logout", pressLogout: "/logout",
-			want: result{profileShown, signInWorks, true, loggedOutEverywhere},
+			expected: result{profileShown, signInWorks, true, loggedOutEverywhere},
 		},
 		{
 			name: "quarkus", install: maven("quarkus"), build: mavenPackage(), command: []string{"java", "-jar", "target/quarkus-app/quarkus-run.jar"},
 			signIn: "/", refresh: "/", logout: "/logout",
-			want: result{profileShown, signInWorks, true, loggedOutEverywhere},
+			expected: result{profileShown, signInWorks, true, loggedOutEverywhere},
 		},
 		{
 			name: "micronaut", install: maven("micronaut"), build: mavenPackage("dependency:copy-dependencies", "-DincludeScope=runtime"),
 			command: []string{"java", "-cp", "target/classes:target/dependency/*", "interop.App"},
 			signIn:  "/oauth/login/minifed", user: "/", logout: "/logout",
-			want: result{profileShown, signInWorks, false, loggedOutLocally},
+			expected: result{profileShown, signInWorks, false, loggedOutLocally},
 		},
 		{
 			name: "pac4j", install: maven("pac4j"), build: mavenPackage("dependency:copy-dependencies", "-DincludeScope=runtime"),
 			command: []string{"java", "-cp", "target/classes:target/dependency/*", "interop.App"},
 			signIn:  "/user", logout: "/logout",
-			want: result{profileShown, signInWorks, false, loggedOutEverywhere},
+			expected: result{profileShown, signInWorks, false, loggedOutEverywhere},
 		},
 	}
 }
@@ -127,14 +127,14 @@ func otherParties() []party {
 		{
 			name: "go-oidc", install: folder("go", "go-oidc"), build: []string{"go", "build", "-mod=mod", "-o", "app", "."}, command: []string{"./app"},
 			signIn: "/login", user: "/", refresh: "/refresh", logout: "/logout",
-			want: result{profileShown, signInWorks, true, loggedOutEverywhere},
+			expected: result{profileShown, signInWorks, true, loggedOutEverywhere},
 		},
 		{
 			name: "oauth2-proxy", version: "7.15.6", install: goProgram("oauth2-proxy", "github.com/oauth2-proxy/oauth2-proxy/v7@v7.15.6"),
 			command: []string{"../bin/oauth2-proxy", "--config", "oauth2-proxy.cfg"},
 			edits:   []string{"COOKIE_SECRET", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="},
 			signIn:  "/oauth2/start", user: "/oauth2/userinfo", refresh: "/", wait: 2 * time.Second, logout: "/oauth2/sign_out",
-			want: result{signInWorks, signInWorks, true, loggedOutEverywhere},
+			expected: result{signInWorks, signInWorks, true, loggedOutEverywhere},
 		},
 		{
 			name: "mod_auth_openidc", debianPackage: "libapache2-mod-auth-openidc", install: debian("mod_auth_openidc", "/usr/lib/apache2/modules/mod_auth_openidc.so", "apache2-bin", "libapache2-mod-auth-openidc"),
@@ -152,12 +152,12 @@ func browserParties() []party {
 		{
 			name: "oidc-client-ts", install: node("oidc-client-ts"), command: []string{"node", "../serve.js", "app.ts"},
 			scripts: true, signIn: "/?login", refresh: "/?refresh", logout: "/?logout",
-			want: result{profileShown, signInWorks, true, loggedOutEverywhere},
+			expected: result{profileShown, signInWorks, true, loggedOutEverywhere},
 		},
 		{
 			name: "react-oidc-context", install: node("react-oidc-context"), command: []string{"node", "../serve.js", "app.tsx"},
 			scripts: true, signIn: "/?login", refresh: "/?refresh", logout: "/?logout",
-			want: result{profileShown, signInWorks, true, loggedOutEverywhere},
+			expected: result{profileShown, signInWorks, true, loggedOutEverywhere},
 		},
 	}
 }

@@ -116,8 +116,8 @@ func pythonParties() []Party {
 			Name: "social-auth", Title: "Python Social Auth (Django)", Version: "social-auth-core 7.0.0", Kind: storage.ClientWeb, Redirects: []string{"/complete/oidc/"},
 			SecretInBody: true, File: "settings.py", Language: "python",
 			Note: Note{
-				"A sign-in begins with a form: `<form method=\"post\" action=\"/login/oidc/\">{% csrf_token %}<button>Sign in</button></form>`.",
-				"登录从一个表单开始：`<form method=\"post\" action=\"/login/oidc/\">{% csrf_token %}<button>登录</button></form>`。",
+				"A sign-in begins with a form: `<form method=\"post\" action=\"/login/oidc/\">{% csrf_token %}<button>minifed</button></form>`.",
+				"登录从一个表单开始：`<form method=\"post\" action=\"/login/oidc/\">{% csrf_token %}<button>minifed</button></form>`。",
 			},
 		},
 		{
