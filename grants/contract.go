@@ -35,6 +35,8 @@ type Exchange struct {
 	Nonce     string
 	// TermsVersion is the version of the operator's terms that the user accepted, as the client reports it; empty for none.
 	TermsVersion string
+	// GuardianConsent names the proof that a guardian of the user consented, as the client reports it; empty for none.
+	GuardianConsent string
 }
 
 // CodeExchanger proves a code of wx.login, or of WeChat's SDK for mobile apps.

@@ -28,6 +28,8 @@ const (
 	ReasonDeletionPending = "deletion_pending"
 	// ReasonTermsRequired: the user has to accept the current terms first.
 	ReasonTermsRequired = "terms_required"
+	// ReasonGuardianConsentRequired: the user is a minor, and a guardian has to consent first.
+	ReasonGuardianConsentRequired = "guardian_consent_required"
 	// ReasonBlocked: WeChat has blocked the user.
 	ReasonBlocked = "blocked"
 	// ReasonRetry asks for the same request again after Retry-After.
@@ -153,6 +155,11 @@ func UserDisabled() *Error {
 // TermsRequired rejects a user who has not accepted the current terms. The description says what to do; Extra is for the terms.
 func TermsRequired(description string) *Error {
 	return newError(fosite.ErrAccessDenied, ReasonTermsRequired, description, nil)
+}
+
+// GuardianConsentRequired rejects a minor without the consent of a guardian.
+func GuardianConsentRequired() *Error {
+	return newError(fosite.ErrAccessDenied, ReasonGuardianConsentRequired, "This user is a minor by the birth date, and no consent of a guardian is on record. Get the consent, call wx.login again, and send guardian_consent with the new code, or let the operator record it.", nil)
 }
 
 // DeletionPending rejects a user who waits for deletion. No sign-in cancels that.

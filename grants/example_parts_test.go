@@ -160,6 +160,7 @@ func ExampleError() {
 		grants.UserDisabled(),
 		grants.DeletionPending(),
 		grants.TermsRequired("Accept the terms."),
+		grants.GuardianConsentRequired(),
 		grants.Blocked(nil),
 		grants.Retry(nil),
 		grants.RateLimited(nil),
@@ -175,6 +176,7 @@ func ExampleError() {
 	// 403 access_denied user_disabled 0s
 	// 403 access_denied deletion_pending 0s
 	// 403 access_denied terms_required 0s
+	// 403 access_denied guardian_consent_required 0s
 	// 403 access_denied blocked 0s
 	// 503 temporarily_unavailable retry 5s
 	// 429 temporarily_unavailable rate_limited 1m0s

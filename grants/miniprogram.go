@@ -136,7 +136,7 @@ func encodeResponse(members map[string]any) (string, error) {
 // consumed lists the parameters that are removed: secrets, and those of the authorization endpoint that fosite's ID token
 // strategy would apply at the token endpoint, too late to reject them.
 func consumed() []string {
-	return []string{"subject_token", "phone_code", "terms_version", "id_token_hint", "prompt", "max_age", "acr_values"}
+	return []string{"subject_token", "phone_code", "terms_version", "guardian_consent", "id_token_hint", "prompt", "max_age", "acr_values"}
 }
 
 // sessionFor returns the session with the interfaces of this grant, or an error.

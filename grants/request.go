@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ory/fosite"
 )
@@ -63,11 +64,18 @@ func (h *MiniProgramHandler) read(ctx context.Context, request fosite.AccessRequ
 	if len(termsVersion) > maxTermsVersion || !printable(termsVersion) {
 		return Exchange{}, reject(fosite.ErrInvalidRequest, "terms_version is not a version of the terms. Send the version that the user accepted, or leave terms_version out.")
 	}
-	return Exchange{TermsVersion: termsVersion, Client: client, SubjectTokenType: form.Get("subject_token_type"), Code: code, PhoneCode: phoneCode, Scopes: scopes, Audience: audience, Nonce: nonce}, nil
+	consent := form.Get("guardian_consent")
+	if utf8.RuneCountInString(consent) > maxGuardianConsent {
+		return Exchange{}, reject(fosite.ErrInvalidRequest, "guardian_consent is too long. Send the number of the case in your record, or leave guardian_consent out.")
+	}
+	return Exchange{TermsVersion: termsVersion, GuardianConsent: consent, Client: client, SubjectTokenType: form.Get("subject_token_type"), Code: code, PhoneCode: phoneCode, Scopes: scopes, Audience: audience, Nonce: nonce}, nil
 }
 
 // maxTermsVersion bounds terms_version, in bytes.
 const maxTermsVersion = 32
+
+// maxGuardianConsent bounds guardian_consent, in characters.
+const maxGuardianConsent = 128
 
 func checkClient(client fosite.Client) error {
 	if !slices.Contains(client.GetGrantTypes(), GrantType) {

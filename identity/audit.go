@@ -39,6 +39,7 @@ const (
 	ActionDeleteRequest  = "user.delete_request"
 	ActionDeleteCancel   = "user.delete_cancel"
 	ActionTerms          = "user.terms"
+	ActionGuardian       = "user.guardian"
 	ActionSignOut        = "user.sign_out"
 	ActionRemoveClient   = "user.remove_client"
 	ActionPasskeyAdd     = "user.passkey_add"
@@ -149,6 +150,7 @@ func shownMembers(user storage.User) []shownMember {
 		{"password", user.Password, presence(user.Password)},
 		{"external_id", user.ExternalID, presence(user.ExternalID)},
 		{"groups", groups, groups},
+		{"guardian_consent", user.GuardianConsent, presence(user.GuardianConsent)},
 		{"attributes", fmt.Sprint(user.Attributes), attributes},
 		{"epoch", strconv.FormatInt(user.Epoch, 10), strconv.FormatInt(user.Epoch, 10)},
 	}

@@ -348,6 +348,7 @@ func (s *Service) createImport(ctx context.Context, directory string, i Import, 
 		Email: i.Email, EmailVerified: i.Email != "", Phone: i.Phone, Profile: i.Profile, Groups: i.Groups, Attributes: i.Attributes,
 		ExternalID: i.ExternalID, Imported: digest, CreatedAt: now, UpdatedAt: now,
 	}
+	s.setGuardianConsent(&user, i.GuardianConsent)
 	if i.Disabled {
 		user.Status = storage.UserDisabled
 	}
@@ -400,6 +401,9 @@ func (s *Service) completeImport(ctx context.Context, i Import, digest string, f
 	}
 	_, err = s.change(ctx, user.Directory, user.ID, options.Actor, ActionImport, func(user *storage.User) (bool, error) {
 		i.give(user, password, replaces)
+		if i.GuardianConsent != "" && (replaces || user.GuardianConsent == "") {
+			s.setGuardianConsent(user, i.GuardianConsent)
+		}
 		user.Imported = digest
 		return true, nil
 	})

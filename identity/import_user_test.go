@@ -70,7 +70,7 @@ func fullImport() identity.Import {
 	return identity.Import{
 		Sub: "4711", ExternalID: "old-4711", Username: "alice", Email: "alice@example.com", Phone: number,
 		Profile:    storage.Profile{Name: "Alice Wang", Nickname: "Al"},
-		Membership: identity.Membership{Groups: []string{"staff"}, Attributes: map[string][]string{"role": {"editor"}}},
+		Membership: identity.Membership{Groups: []string{"staff"}, Attributes: map[string][]string{"role": {"editor"}}, GuardianConsent: "case-1"},
 		CreatedAt:  time.Date(2020, 1, 31, 8, 0, 0, 0, time.UTC),
 		WeChat:     []identity.WeChatIdentity{{AppID: "wxsim1", OpenID: "o1"}, {OpenPlatform: "group", UnionID: "u1"}},
 	}
@@ -95,7 +95,7 @@ func TestImportUser_TakesOverTheSubAndSignsInByWeChat(t *testing.T) {
 		}
 	}
 	user := w.user("4711")
-	if user.Shadow || !user.EmailVerified || user.PhoneVerifiedAt.Year() != 2020 || user.CreatedAt.Year() != 2026 || user.Profile.Name != "Alice Wang" || user.Groups[0] != "staff" || user.ExternalID != "old-4711" {
+	if user.Shadow || !user.EmailVerified || user.PhoneVerifiedAt.Year() != 2020 || user.CreatedAt.Year() != 2026 || user.Profile.Name != "Alice Wang" || user.Groups[0] != "staff" || user.GuardianConsent != "case-1" || user.GuardianConsentAt.IsZero() || user.ExternalID != "old-4711" {
 		t.Errorf("got %+v", user)
 	}
 }

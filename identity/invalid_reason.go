@@ -1,6 +1,10 @@
 package identity
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/minifed/minifed/storage"
+)
 
 // InvalidReason is the reason why a value is invalid. Callers may switch on it; its text may change.
 type InvalidReason int
@@ -43,6 +47,7 @@ const (
 	InvalidMergeLimit
 	InvalidGroup
 	InvalidGroupCount
+	InvalidGuardianConsent
 	InvalidAttributeName
 	InvalidAttributeCount
 	InvalidAttributeValue
@@ -119,6 +124,7 @@ func invalidReasonTexts() map[InvalidReason]string {
 		InvalidImportKeys:         "needs sub, external_id, username, email, phone_number, or a WeChat identity",
 		InvalidImportLinks:        fmt.Sprintf("must be at most %d WeChat identities", maxImportLinks),
 		InvalidExternalID:         "must have 1 to 128 printable characters",
+		InvalidGuardianConsent:    fmt.Sprintf("must be at most %d characters", storage.MaxGuardianConsent),
 		InvalidMembershipSize:     fmt.Sprintf("must have at most %d bytes together with the groups, as JSON", maxMembership),
 	}
 }

@@ -22,10 +22,13 @@ const (
 	maxMembership = 2 << 10
 )
 
-// Membership is the groups and attributes of a user. Operators and imports set it; requests of clients and end-users cannot.
+// Membership is the groups, the attributes and the guardian's consent of a user. Operators and imports set it. Clients and end-users
+// cannot, but for the backend of a mini-program, which can report a guardian's consent.
 type Membership struct {
 	Groups     []string
 	Attributes map[string][]string
+	// GuardianConsent is User.GuardianConsent.
+	GuardianConsent string
 }
 
 // Canonical returns the stored form: groups sorted and without duplicates, attributes without empty lists. A failure is an
@@ -65,10 +68,15 @@ func (m Membership) Canonical() (Membership, error) {
 			canonical.Attributes[name] = append(canonical.Attributes[name], value)
 		}
 	}
+	consent, reason := text(m.GuardianConsent)
+	if reason != 0 || utf8.RuneCountInString(consent) > storage.MaxGuardianConsent {
+		return Membership{}, invalid("guardian_consent", InvalidGuardianConsent)
+	}
 	body, err := json.Marshal(canonical)
 	if err != nil || len(body) > maxMembership {
 		return Membership{}, invalid("attributes", InvalidMembershipSize)
 	}
+	canonical.GuardianConsent = consent
 	return canonical, nil
 }
 
@@ -78,24 +86,31 @@ func attributeName(name string) bool {
 	return name != "" && len(name) <= maxAttributeName && strings.Trim(name, letters) == ""
 }
 
-// EditMembership changes groups and attributes of a user by edit, which may be called more than once. Nothing is written if
-// they do not change. ID tokens and UserInfo have the new values from then on.
+// EditMembership changes the membership of a user by edit, which may be called more than once. Nothing is written if it does not
+// change. ID tokens and UserInfo have the new values from then on. The end of a guardian's consent ends every grant and session.
 func (s *Service) EditMembership(
 	ctx context.Context, directory, userID string, edit func(*Membership), actor string,
 ) (*storage.Entry[storage.User], error) {
 	return s.change(ctx, directory, userID, actor, ActionMembership, func(user *storage.User) (bool, error) {
-		before := Membership{user.Groups, user.Attributes}
-		next := Membership{slices.Clone(user.Groups), maps.Clone(user.Attributes)}
+		before := MembershipOf(*user)
+		next := Membership{slices.Clone(user.Groups), maps.Clone(user.Attributes), user.GuardianConsent}
 		edit(&next)
 		canonical, err := next.Canonical()
 		if err != nil {
 			return false, err
 		}
 		user.Groups, user.Attributes = canonical.Groups, canonical.Attributes
-		return !sameMembership(before, canonical), nil
+		s.setGuardianConsent(user, canonical.GuardianConsent)
+		return !before.Equal(canonical), nil
 	})
 }
 
-func sameMembership(a, b Membership) bool {
-	return slices.Equal(a.Groups, b.Groups) && maps.EqualFunc(a.Attributes, b.Attributes, slices.Equal[[]string])
+// MembershipOf returns the membership of a user.
+func MembershipOf(user storage.User) Membership {
+	return Membership{user.Groups, user.Attributes, user.GuardianConsent}
+}
+
+// Equal reports whether two memberships are the same.
+func (m Membership) Equal(other Membership) bool {
+	return m.GuardianConsent == other.GuardianConsent && slices.Equal(m.Groups, other.Groups) && maps.EqualFunc(m.Attributes, other.Attributes, slices.Equal[[]string])
 }

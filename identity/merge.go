@@ -350,6 +350,9 @@ func fillMissing(survivor *storage.User, alias storage.User) {
 		survivor.Phone, survivor.PhoneVerifiedAt, survivor.PhoneProvenAt = alias.Phone, alias.PhoneVerifiedAt, alias.PhoneProvenAt
 		copySource(survivor, alias, ClaimPhone)
 	}
+	if survivor.GuardianConsent == "" {
+		survivor.GuardianConsent, survivor.GuardianConsentAt = alias.GuardianConsent, alias.GuardianConsentAt
+	}
 }
 
 // sharedMember is one member of two profiles.

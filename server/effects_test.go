@@ -58,6 +58,7 @@ func memberEffects() map[string]string {
 		"scope":                 "TestOpenIDConnectCore_5_4_EachScopeAsksForItsClaims",
 		"state":                 "TestRFC6749_4_1_2_StateComesBackAsItWas",
 		"terms_version":         "TestTerms_MiniProgramMustAcceptUnderPolicy",
+		"guardian_consent":      "TestGuardian_MiniProgramNeedsConsentOfMinors",
 		"subject_token":         "TestMiniProgramRequests_ExplainCommonMistakes",
 		"subject_token_type":    "TestMiniProgramRequests_ExplainCommonMistakes",
 		"target_client_id":      "TestHandOff_RejectsRequests",

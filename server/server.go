@@ -91,6 +91,7 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&account.Export{Account: d.account},
 		&accountapi.API{Account: d.account, Proof: token.AccountProof{Bearer: d.bearer, Now: d.Now}},
 		&account.Terms{Account: d.account},
+		&account.Guardian{Account: d.account},
 
 		// The other sign-in methods.
 		&account.Setup{Account: d.account},

@@ -105,6 +105,9 @@ type Policy struct {
 	TwoFactor TwoFactor `json:"two_factor,omitempty"`
 	// RequireTerms rejects sign-ins of users who have not accepted the current version of Terms. The pages ask in any case.
 	RequireTerms bool `json:"require_terms,omitempty"`
+	// GuardianConsentUnder is an age in years: sign-ins of users who are younger by the birth date of their profile need a guardian's
+	// consent on record. 0 needs none.
+	GuardianConsentUnder int64 `json:"guardian_consent_under,omitempty"`
 	// DeletionDelay is the time in seconds between the request for a deletion and the deletion of a user; 0 is 15 days.
 	DeletionDelay int64 `json:"deletion_delay,omitempty"`
 	// Documents says which clients may sign users in without registration, by a metadata document.

@@ -94,6 +94,10 @@ type User struct {
 	Removed *RemovedWay `json:"removed,omitempty"`
 	// TermsAccepted are the versions of the directory's terms that the user accepted, oldest first, at most MaxTermsAcceptances.
 	TermsAccepted []TermsAcceptance `json:"terms_accepted,omitempty"`
+	// GuardianConsent names the proof of a guardian's consent in the operator's own record, such as a case number; empty without one.
+	// GuardianConsentAt is when it was recorded.
+	GuardianConsent   string    `json:"guardian_consent,omitempty"`
+	GuardianConsentAt time.Time `json:"guardian_consent_at,omitzero"`
 
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	UpdatedAt time.Time `json:"updated_at,omitzero"`

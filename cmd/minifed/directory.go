@@ -214,6 +214,7 @@ func (d *operatorEnv) showDirectory(view directoryView) error {
 			{Name: "phone_fresh", Value: setting.SecondsText(view.Policy.PhoneFresh)},
 			{Name: "terms", Value: termsText(view.Terms)},
 			{Name: "require_terms", Value: yes(view.Policy.RequireTerms)},
+			{Name: "guardian_consent_under", Value: numberText(view.Policy.GuardianConsentUnder)},
 			{Name: "deletion_delay", Value: setting.SecondsText(view.Policy.DeletionDelay)},
 			{Name: "merge_by_unionid", Value: yes(view.Policy.MergeByUnionID)},
 			{Name: "device_grant", Value: yes(view.Policy.DeviceGrant)},

@@ -59,13 +59,15 @@ func termsText(documents []storage.TermsDocument) string {
 	return strings.Join(parts, " ")
 }
 
-// newMembershipFields adds the flags of a user's groups and attributes.
+// newMembershipFields adds the flags of a user's groups, attributes and guardian's consent.
 func newMembershipFields(command *cobra.Command) *fields[identity.Membership] {
 	f := newFields[identity.Membership](command.Flags())
 	groups := f.flags.StringArray("group", nil, "")
 	f.sets["group"] = func(m *identity.Membership) {
 		m.Groups = slices.DeleteFunc(slices.Clone(*groups), func(name string) bool { return name == "" })
 	}
+	consent := f.flags.String("guardian-consent", "", "")
+	f.sets["guardian-consent"] = func(m *identity.Membership) { m.GuardianConsent = *consent }
 	attributes := f.flags.StringArray("attribute", nil, "")
 	f.files = append(f.files, func() error {
 		parsed, err := parseAttributes(*attributes)

@@ -251,7 +251,7 @@ func TestUser_Lifecycle(t *testing.T) {
 	s.mustFail(t, exitFailed, []string{"exists already"}, "user", "create", "ALICE")
 	// A user is named by ID, username or verified e-mail address; an address that is taken leaves no user behind.
 	mailed := s.runJSON(t, "user", "create", "mailed", "--email", "mailed@example.com", "--phone-number", "+8613800138001",
-		"--group", "staff", "--group", "key users", "--attribute", "role=editor", "--attribute", "role=author", "--attribute", "empty=")
+		"--guardian-consent", "case-1", "--group", "staff", "--group", "key users", "--attribute", "role=editor", "--attribute", "role=author", "--attribute", "empty=")
 	if fmt.Sprint(mailed["groups"], mailed["attributes"]) != "[key users staff] map[role:[editor author]]" {
 		t.Errorf("created %v", mailed)
 	}
@@ -267,8 +267,11 @@ func TestUser_Lifecycle(t *testing.T) {
 	s.mustFail(t, exitFailed, []string{"exists already"}, "user", "create", "second", "--phone-number", "+8613800138001")
 	s.mustFail(t, exitFailed, []string{"--group: must be names"}, "user", "create", "second", "--group", strings.Repeat("g", 65))
 	s.mustFail(t, exitUsage, []string{"NAME=VALUE"}, "user", "create", "second", "--attribute", "role")
-	s.run(t, "user", "update", "mailed", "--group", "", "--attribute", "role=")
-	if got := s.runJSON(t, "user", "show", "mailed"); got["groups"] != nil || got["attributes"] != nil {
+	if got := s.run(t, "user", "show", "mailed"); !strings.Contains(got, "case-1 (") {
+		t.Errorf("user show has no consent of a guardian:\n%s", got)
+	}
+	s.run(t, "user", "update", "mailed", "--group", "", "--attribute", "role=", "--guardian-consent", "")
+	if got := s.runJSON(t, "user", "show", "mailed"); got["groups"] != nil || got["attributes"] != nil || got["guardian_consent"] != nil {
 		t.Errorf("after removal: %v", got)
 	}
 	s.run(t, "directory", "update", "default", "--claim", "groups", "--claim", "roles=list:role@groups", "--claim", "department@profile")

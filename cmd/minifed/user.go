@@ -281,6 +281,7 @@ func (d *operatorEnv) showUser(person admin.Person) error {
 			{Name: "directory", Value: user.Directory},
 			{Name: "status", Value: string(user.Status)},
 			{Name: "terms_accepted", Value: acceptedText(user.TermsAccepted)},
+			{Name: "guardian_consent", Value: user.GuardianConsent + suffix(" ("+stamp(user.GuardianConsentAt)+")", user.GuardianConsent != "")},
 			{Name: "deletion", Value: stamp(user.DeletionDueAt)},
 			{Name: "shadow", Value: yes(user.Shadow)},
 			{Name: "username", Value: user.Username},

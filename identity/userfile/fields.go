@@ -23,7 +23,7 @@ type fields struct {
 // texts are the members that are texts.
 func texts() []string {
 	return append([]string{
-		"sub", "external_id", "username", "email", "phone_number", "phone_number_verified_at", "password_hash", "password_scheme", "password_salt", "created_at",
+		"sub", "external_id", "username", "email", "phone_number", "phone_number_verified_at", "password_hash", "password_scheme", "password_salt", "created_at", "guardian_consent",
 	}, profileTexts()...)
 }
 
@@ -48,7 +48,7 @@ func profileMembers(p *storage.Profile, a *storage.Address) map[string]*string {
 func (f fields) row() (Row, error) {
 	user := identity.Import{
 		Sub: f.texts["sub"], ExternalID: f.texts["external_id"], Username: f.texts["username"], Email: f.texts["email"], Phone: f.texts["phone_number"],
-		Membership: identity.Membership{Groups: f.groups, Attributes: f.attributes}, WeChat: f.wechat,
+		Membership: identity.Membership{Groups: f.groups, Attributes: f.attributes, GuardianConsent: f.texts["guardian_consent"]}, WeChat: f.wechat,
 	}
 	address := storage.Address{}
 	for name, member := range profileMembers(&user.Profile, &address) {

@@ -150,7 +150,7 @@ func Write(out io.Writer, user identity.Import) error {
 	object := map[string]any{}
 	for name, value := range map[string]string{
 		"sub": user.Sub, "external_id": user.ExternalID, "username": user.Username, "email": user.Email, "phone_number": user.Phone,
-		"password_hash": user.Password, "created_at": stamp(user.CreatedAt), "phone_number_verified_at": stamp(user.PhoneVerifiedAt),
+		"password_hash": user.Password, "created_at": stamp(user.CreatedAt), "phone_number_verified_at": stamp(user.PhoneVerifiedAt), "guardian_consent": user.GuardianConsent,
 	} {
 		if value != "" {
 			object[name] = value

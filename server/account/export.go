@@ -89,6 +89,7 @@ type exportHead struct {
 	Identities    []exportedIdentity  `json:"identities"`
 	Methods       []Method            `json:"methods"`
 	SignIns       []SignIn            `json:"sign_ins"`
+	Terms         AcceptedTerms       `json:"terms"`
 }
 
 // exportedIdentity is an identity with its value, which is an OpenID or a UnionID for WeChat.
@@ -109,7 +110,7 @@ func (a *Account) exportHead(r *endpoint.Request, user storage.User) (exportHead
 	head := exportHead{
 		Sub: user.ID, ExportedAt: storage.Instant(a.Now()), CreatedAt: user.CreatedAt, UpdatedAt: user.UpdatedAt, Username: user.Username, Email: user.Email,
 		EmailVerified: user.EmailVerified, Phone: user.Phone, Profile: user.Profile, Groups: user.Groups, Attributes: user.Attributes, MergedSubs: user.Aliases,
-		Identities: []exportedIdentity{},
+		Identities: []exportedIdentity{}, Terms: a.TermsOf(r, user),
 	}
 	links, err := a.Users.Identities(r.Context(), user)
 	if err != nil {

@@ -30,6 +30,9 @@ type accountData struct {
 	Others bool
 	// More are the other pages of the account.
 	More []accountRow
+	// Terms are what the user accepted. Read links to the current version; it is nil without one.
+	Terms []accountRow
+	Read  *storage.TermsDocument
 }
 
 // shownSession is a session with the text of its method.
@@ -85,7 +88,11 @@ func (e *Overview) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 	data := accountData{
 		Deletable: r.Issuer.Directory.ID != storage.OperatorsDirectory,
 		Person:    page.ViewUser(user), Profile: profileRows(user.Profile), SignIn: signIn, Others: len(sessions) > 1,
-		More: e.moreRows(r),
+		More: e.moreRows(r), Terms: termsRows(user),
+	}
+	if current := r.Issuer.Directory.CurrentTerms(e.Now()); len(current) > 0 {
+		document := inLanguage(current, e.Pages.Locales.Choose(r.Request, nil).Tag)
+		data.Read = &document
 	}
 	for _, session := range sessions {
 		data.Sessions = append(data.Sessions, shownSession{session, methodText(session.Method)})

@@ -112,6 +112,8 @@ func (s *SignIns) next(r *endpoint.Request, done *Unfinished) (string, error) {
 		return factor, err
 	case done.User.Status == storage.UserDeletionPending:
 		return RestorePath, nil
+	case r.Issuer.Directory.Policy.NeedsGuardianConsent(done.User, s.Now()):
+		return GuardianPath, nil
 	case !done.User.HasAccepted(r.Issuer.Directory.CurrentTerms(s.Now())):
 		return TermsPath, nil
 	default:

@@ -174,6 +174,10 @@ func (a *API) endSession(w http.ResponseWriter, c *call) error {
 	return done(w)
 }
 
+func (a *API) terms(w http.ResponseWriter, c *call) error {
+	return endpoint.WriteJSON(w, a.TermsOf(c.Request, c.user()))
+}
+
 func (a *API) signIns(w http.ResponseWriter, c *call) error {
 	list, err := a.LastSignIns(c.Request, c.user(), c.session())
 	if err != nil {

@@ -58,6 +58,7 @@ func (a *API) Mount(t *endpoint.RouteTable) {
 	a.route(t, "method", "/methods/{id}", map[string]act{http.MethodDelete: {true, a.removeMethod}})
 	a.route(t, "sessions", "/sessions", map[string]act{http.MethodGet: {serve: a.sessions}, http.MethodDelete: {serve: a.endOtherSessions}})
 	a.route(t, "session", "/sessions/{id}", map[string]act{http.MethodDelete: {serve: a.endSession}})
+	a.route(t, "terms", "/terms", map[string]act{http.MethodGet: {serve: a.terms}})
 	a.route(t, "sign_ins", "/sign-ins", map[string]act{http.MethodGet: {serve: a.signIns}})
 	a.route(t, "sign_in", "/sign-ins/{id}", map[string]act{http.MethodDelete: {serve: a.reportSignIn}})
 	a.route(t, "applications", "/applications", map[string]act{http.MethodGet: {serve: a.applications}})

@@ -370,6 +370,9 @@ func (p *problems) checkPolicy(policy storage.Policy) {
 	if policy.PhoneFresh < 0 {
 		p.add("policy.phone_fresh", "must not be negative")
 	}
+	if age := policy.GuardianConsentUnder; age < 0 || age > storage.MaxGuardianConsentUnder {
+		p.add("policy.guardian_consent_under", "must be between 0 and 21")
+	}
 	if delay := policy.DeletionDelay; delay != 0 && (delay < minDeletionDelay || delay > maxDeletionDelay) {
 		p.add("policy.deletion_delay", "must be between 1 day and 30 days")
 	}

@@ -350,7 +350,7 @@ func (s *Service) exportUser(ctx context.Context, user storage.User, out io.Writ
 	}
 	row := identity.Import{
 		Sub: user.ID, ExternalID: user.ExternalID, Username: user.Username, Phone: user.Phone, PhoneVerifiedAt: user.PhoneVerifiedAt,
-		Profile: user.Profile, Password: user.Password, Membership: identity.Membership{Groups: user.Groups, Attributes: user.Attributes},
+		Profile: user.Profile, Password: user.Password, Membership: identity.MembershipOf(user),
 		Disabled: user.Status == storage.UserDisabled, CreatedAt: user.CreatedAt,
 	}
 	if user.EmailVerified {

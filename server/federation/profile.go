@@ -46,7 +46,7 @@ func Parameters() endpoint.JSONParameters {
 	return endpoint.JSONParameters{
 		Strings: append([]string{
 			"client_id", "client_secret", "client_assertion", "client_assertion_type",
-			"code", "subject_token_type", "phone_code", "scope", "nonce", "terms_version", "method", "bind_ticket", "username", "password", "access_token",
+			"code", "subject_token_type", "phone_code", "scope", "nonce", "terms_version", "guardian_consent", "method", "bind_ticket", "username", "password", "access_token",
 		}, ForeignMembers()...),
 		Lists:   []string{"audience", "resource"},
 		Objects: []string{"user"},
@@ -119,7 +119,7 @@ func exchangeForm(form url.Values, code, codeType string) url.Values {
 		"subject_token_type": {cmp.Or(codeType, grants.SubjectTokenType)},
 	}
 	for _, name := range []string{
-		"client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "nonce", "phone_code", "terms_version", "audience", "resource",
+		"client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "nonce", "phone_code", "terms_version", "guardian_consent", "audience", "resource",
 	} {
 		if values := form[name]; len(values) > 0 {
 			exchange[name] = values

@@ -39,6 +39,8 @@ type Request struct {
 	// termsVersion is the version of the terms that the user accepted, and terms are the documents of the current version. Empty without.
 	termsVersion string
 	terms        []storage.TermsDocument
+	// guardianConsent names the proof that a guardian of the user consented; empty without one.
+	guardianConsent string
 	// profile is the profile of the user that the mini-program sent; nil without one.
 	profile *identity.ProfileUpdate
 
@@ -109,6 +111,9 @@ func (v *Request) requestDigest(request grants.Exchange) string {
 		}
 		if request.TermsVersion != "" { // Digests of earlier versions have no such part.
 			parts = append(parts, "terms "+request.TermsVersion)
+		}
+		if request.GuardianConsent != "" {
+			parts = append(parts, "guardian "+request.GuardianConsent)
 		}
 		if v.confirmation != nil {
 			parts = append(parts, v.confirmation.Digest())

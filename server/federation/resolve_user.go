@@ -83,10 +83,10 @@ func (f *Service) resolve(ctx context.Context, client *oauth2.Client, v *Request
 
 // register signs a known user in, and creates an unknown one with the profile that the mini-program asserts.
 func (f *Service) register(ctx context.Context, client *oauth2.Client, v *Request, login identity.Login) (resolvedUser, error) {
-	if f.needsTerms(v) {
+	if rejected := f.rejectsNewUser(v); rejected != nil {
 		resolution, err := f.Users.Resolve(ctx, login, false)
 		if errors.Is(err, identity.ErrUnknownUser) {
-			return resolvedUser{}, missingTerms(v.terms)
+			return resolvedUser{}, rejected
 		}
 		if err != nil {
 			return resolvedUser{}, err

@@ -132,6 +132,7 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 	if err := f.readTerms(request, v); err != nil {
 		return grants.Subject{}, false, err
 	}
+	v.guardianConsent = request.GuardianConsent
 	if err := f.checkConfirmation(ctx, client, request, v); err != nil {
 		return grants.Subject{}, false, err
 	}
@@ -231,6 +232,9 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 	}
 	// 2. Its user.
 	found, err := f.resolveUser(ctx, client, request, v, login)
+	if err == nil {
+		err = f.checkGuardian(ctx, client, v, &found)
+	}
 	if err == nil {
 		err = f.acceptTerms(ctx, client, v, &found)
 	}

@@ -38,15 +38,28 @@ func (f *Service) needsTerms(v *Request) bool {
 	return len(v.terms) > 0
 }
 
-// checkNewUser rejects an unknown user who has not accepted the terms: a user is not created before. Methods that link an account
-// sign in known users, too.
+// rejectsNewUser returns the error for an unknown user who has not accepted the terms, or is a minor without a guardian's consent: a user
+// is not created before. It is nil if the user may be created.
+func (f *Service) rejectsNewUser(v *Request) error {
+	switch {
+	case f.isNewMinor(v):
+		return grants.GuardianConsentRequired()
+	case f.needsTerms(v):
+		return missingTerms(v.terms)
+	default:
+		return nil
+	}
+}
+
+// checkNewUser rejects an unknown user as rejectsNewUser says. Methods that link an account sign in known users, too.
 func (f *Service) checkNewUser(ctx context.Context, v *Request, login identity.Login) error {
-	if !f.needsTerms(v) {
+	rejected := f.rejectsNewUser(v)
+	if rejected == nil {
 		return nil
 	}
 	_, err := f.Users.Resolve(ctx, login, false)
 	if errors.Is(err, identity.ErrUnknownUser) {
-		return missingTerms(v.terms)
+		return rejected
 	}
 	return err
 }

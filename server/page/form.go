@@ -192,6 +192,7 @@ func invalidTexts() map[identity.InvalidReason]string {
 		identity.InvalidMergeLimit:         "invalid.other",
 		identity.InvalidGroup:              "invalid.other",
 		identity.InvalidGroupCount:         "invalid.other",
+		identity.InvalidGuardianConsent:    "invalid.other",
 		identity.InvalidAttributeName:      "invalid.other",
 		identity.InvalidAttributeCount:     "invalid.other",
 		identity.InvalidAttributeValue:     "invalid.other",

@@ -2,10 +2,8 @@ package api
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/admin"
@@ -29,6 +27,8 @@ type NewUser struct {
 	Profile    storage.Profile     `json:"profile,omitzero"`
 	Groups     []string            `json:"groups,omitempty"`
 	Attributes map[string][]string `json:"attributes,omitempty"`
+	// GuardianConsent is the reference of a guardian's consent.
+	GuardianConsent string `json:"guardian_consent,omitempty"`
 }
 
 // UserSearch is the body of a search.
@@ -211,8 +211,10 @@ func createUser(c *call) (reply, error) {
 	if asked.Phone != "" {
 		change.Phone = &asked.Phone
 	}
-	if len(asked.Groups)+len(asked.Attributes) > 0 {
-		change.Membership = func(m *identity.Membership) { m.Groups, m.Attributes = asked.Groups, asked.Attributes }
+	if len(asked.Groups)+len(asked.Attributes) > 0 || asked.GuardianConsent != "" {
+		change.Membership = func(m *identity.Membership) {
+			*m = identity.Membership{Groups: asked.Groups, Attributes: asked.Attributes, GuardianConsent: asked.GuardianConsent}
+		}
 	}
 	// Before the user exists, so that an unacceptable value creates no user.
 	if err := c.service.CheckUserUpdate(c.Context(), c.directory(), change); err != nil {
@@ -272,8 +274,8 @@ func userUpdate(current, next storage.User) admin.UserUpdate {
 	if !same(current.Profile, next.Profile) {
 		change.Profile = func(p *storage.Profile) { *p = next.Profile }
 	}
-	if !slices.Equal(current.Groups, next.Groups) || !maps.EqualFunc(current.Attributes, next.Attributes, slices.Equal[[]string]) {
-		change.Membership = func(m *identity.Membership) { m.Groups, m.Attributes = next.Groups, next.Attributes }
+	if !identity.MembershipOf(current).Equal(identity.MembershipOf(next)) {
+		change.Membership = func(m *identity.Membership) { *m = identity.MembershipOf(next) }
 	}
 	return change
 }

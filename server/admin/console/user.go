@@ -93,7 +93,7 @@ func (c *Console) userPage(w http.ResponseWriter, r *request, directory *storage
 	data.Before = asked.input.fields(asked.problems)
 	data.Sections = profileForm().sections(plainRequest(r, asked.revealed), &asked.profile, nil, asked.problems)
 	if r.allows(id, admin.ActUserGroups) {
-		data.Sections = append(data.Sections, asked.input.membershipSection(asked.problems, len(user.Groups)+len(user.Attributes) > 0))
+		data.Sections = append(data.Sections, asked.input.membershipSection(asked.problems, len(user.Groups)+len(user.Attributes)+len(user.GuardianConsent) > 0))
 	}
 	data.Unplaced = unplaced(append(data.Sections, section{Fields: data.Before}), asked.problems)
 	data.Revision, data.Submit = person.Revision, text("form.save")

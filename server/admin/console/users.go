@@ -68,16 +68,17 @@ func profileForm() form[storage.Profile] {
 type userInput struct {
 	username, email, phone string
 	groups, attributes     string
+	guardianConsent        string
 }
 
 func (r *request) userInput() userInput {
 	sent := func(name string) string { return strings.TrimSpace(r.form.Get(name)) }
-	return userInput{sent("username"), sent("email"), sent("phone_number"), sent("groups"), sent("attributes")}
+	return userInput{sent("username"), sent("email"), sent("phone_number"), sent("groups"), sent("attributes"), sent("guardian_consent")}
 }
 
 // membership returns the groups and attributes of the input, or a problem.
 func (in userInput) membership() (identity.Membership, []admin.Problem) {
-	membership := identity.Membership{Attributes: map[string][]string{}}
+	membership := identity.Membership{Attributes: map[string][]string{}, GuardianConsent: in.guardianConsent}
 	for line := range strings.Lines(in.groups) {
 		if group := strings.TrimSpace(line); group != "" {
 			membership.Groups = append(membership.Groups, group)
@@ -105,7 +106,7 @@ func inputOf(user storage.User) userInput {
 			attributes = append(attributes, name+"="+value)
 		}
 	}
-	return userInput{user.Username, user.Email, "", strings.Join(user.Groups, "\n"), strings.Join(attributes, "\n")}
+	return userInput{user.Username, user.Email, "", strings.Join(user.Groups, "\n"), strings.Join(attributes, "\n"), user.GuardianConsent}
 }
 
 // fields are the inputs of how a user signs in.
@@ -118,13 +119,14 @@ func (in userInput) fields(problems []admin.Problem) []field {
 	return labelled(fields, problems)
 }
 
-// membershipSection has the inputs of groups and attributes.
+// membershipSection has the inputs of groups, attributes and the guardian's consent.
 func (in userInput) membershipSection(problems []admin.Problem, open bool) section {
 	fields := labelled([]field{
 		{Name: "groups", Type: "lines", Value: in.groups, Hint: text("user.field.groups.hint")},
 		{Name: "attributes", Type: "lines", Value: in.attributes, Hint: text("user.field.attributes.hint")},
+		{Name: "guardian_consent", Type: "text", Value: in.guardianConsent, Hint: text("user.field.guardian_consent.hint"), Suggest: "2026-12-01/case-1234"},
 	}, problems)
-	open = open || len(fields[0].Wrong)+len(fields[1].Wrong) > 0
+	open = open || len(fields[0].Wrong)+len(fields[1].Wrong)+len(fields[2].Wrong) > 0
 	return section{Name: "groups", Title: text("user.section.groups"), Lead: text("user.section.groups.lead"), Fields: fields, Open: open}
 }
 
@@ -211,7 +213,7 @@ func (in userInput) change(stored userInput, withMembership bool) (admin.UserUpd
 	set(&change.Username, in.username, stored.username)
 	set(&change.Email, in.email, stored.email)
 	set(&change.Phone, in.phone, stored.phone)
-	if !withMembership || in.groups == stored.groups && in.attributes == stored.attributes {
+	if !withMembership || in.groups == stored.groups && in.attributes == stored.attributes && in.guardianConsent == stored.guardianConsent {
 		return change, nil
 	}
 	membership, problems := in.membership()

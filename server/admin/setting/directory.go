@@ -55,6 +55,7 @@ func Directory() []Setting[storage.Directory] {
 		{"merge-by-unionid", "policy.merge_by_unionid", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.MergeByUnionID })},
 		{"terms", "terms", SignIn, nil, Terms[r](func(d *r) *[]storage.TermsDocument { return &d.Terms })},
 		{"require-terms", "policy.require_terms", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.RequireTerms })},
+		{"guardian-consent-under", "policy.guardian_consent_under", SignIn, nil, Number[r](func(d *r) *int64 { return &d.Policy.GuardianConsentUnder })},
 		{"deletion-delay", "policy.deletion_delay", SignIn, nil, seconds(func(d *r) *int64 { return &d.Policy.DeletionDelay })},
 		{"device-grant", "policy.device_grant", SignIn, nil, toggle(func(d *r) *bool { return &d.Policy.DeviceGrant })},
 		{"documents", "policy.documents", UnknownClients, documents, text(func(d *r) *string { return (*string)(&d.Policy.Documents) })},

@@ -33,7 +33,7 @@ func (c *Client) AddUser(ctx context.Context, directory string, account identity
 	if with.Membership != nil {
 		var membership identity.Membership
 		with.Membership(&membership)
-		body.Groups, body.Attributes = membership.Groups, membership.Attributes
+		body.Groups, body.Attributes, body.GuardianConsent = membership.Groups, membership.Attributes, membership.GuardianConsent
 	}
 	var created api.User
 	_, err := c.call(ctx, request{method: http.MethodPost, path: path("directories", directory, "users"), body: body}, &created)
@@ -96,9 +96,9 @@ func edit(user *storage.User, with admin.UserUpdate) {
 		with.Profile(&user.Profile)
 	}
 	if with.Membership != nil {
-		membership := identity.Membership{Groups: user.Groups, Attributes: user.Attributes}
+		membership := identity.MembershipOf(*user)
 		with.Membership(&membership)
-		user.Groups, user.Attributes = membership.Groups, membership.Attributes
+		user.Groups, user.Attributes, user.GuardianConsent = membership.Groups, membership.Attributes, membership.GuardianConsent
 	}
 }
 
