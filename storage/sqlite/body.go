@@ -4,7 +4,9 @@ import (
 	"bytes"
 	_ "embed"
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/klauspost/compress/s2"
 
@@ -30,9 +32,24 @@ const (
 var errDamagedBody = errors.New("a body is damaged")
 
 // bodies compresses and restores bodies. Records repeat the names of members, so that a body shrinks to a third.
-type bodies struct{ dictionary *s2.Dict }
+type bodies struct {
+	dictionary *s2.Dict
+	// buffers has values of *bodyBuffers, so that a body is allocated once and in its final size.
+	buffers *sync.Pool
+}
 
-func newBodies() bodies { return bodies{s2.MakeDict(dictionaryText, []byte(`{"v":1,"directory":"`))} }
+// bodyBuffers are the buffers of one call.
+type bodyBuffers struct{ quoted, marked, short, packed []byte }
+
+func newBodies() bodies {
+	return bodies{s2.MakeDict(dictionaryText, []byte(`{"v":1,"directory":"`)), &sync.Pool{New: func() any { return new(bodyBuffers) }}}
+}
+
+// borrow returns buffers, and what returns them.
+func (b bodies) borrow() (buffers *bodyBuffers, release func()) {
+	buffers, _ = b.buffers.Get().(*bodyBuffers)
+	return buffers, func() { b.buffers.Put(buffers) }
+}
 
 // pack returns the body as it is stored: compressed, if that is shorter. It takes 64 KB of stack, so that the writer calls it, and not
 // the goroutines of requests.
@@ -40,15 +57,16 @@ func (b bodies) pack(doc *storage.Document) []byte {
 	if bytes.IndexByte(doc.Body, idMark) >= 0 || bytes.IndexByte(doc.Body, ownerMark) >= 0 {
 		return doc.Body
 	}
-	short := replaceText(doc.Body, lastPart(doc.ID), "\x01")
-	short = replaceText(short, lastPart(doc.Owner), "\x02")
-	packed := make([]byte, 1+s2.MaxEncodedLen(len(short)))
-	packed[0] = compressedBody1
-	packed = packed[:1+len(b.dictionary.Encode(packed[1:], short))]
-	if len(packed) >= len(doc.Body) {
+	use, release := b.borrow()
+	defer release()
+	use.marked = use.appendMarked(use.marked[:0], doc.Body, lastPart(doc.ID), idMark)
+	use.short = use.appendMarked(use.short[:0], use.marked, lastPart(doc.Owner), ownerMark)
+	use.packed = slices.Grow(use.packed[:0], 1+s2.MaxEncodedLen(len(use.short)))
+	encoded := b.dictionary.Encode(use.packed[1:cap(use.packed)], use.short)
+	if 1+len(encoded) >= len(doc.Body) {
 		return doc.Body
 	}
-	return packed
+	return append(append(make([]byte, 0, 1+len(encoded)), compressedBody1), encoded...)
 }
 
 // unpack restores what pack returned for a document with this ID and owner.
@@ -59,10 +77,13 @@ func (b bodies) unpack(packed []byte, id, owner string) ([]byte, error) {
 	if size, err := s2.DecodedLen(packed[1:]); err != nil || size > storage.MaxBody {
 		return nil, errDamagedBody
 	}
-	short, err := b.dictionary.Decode(nil, packed[1:])
+	use, release := b.borrow()
+	defer release()
+	short, err := b.dictionary.Decode(use.short[:0], packed[1:])
 	if err != nil {
 		return nil, errDamagedBody
 	}
+	use.short = short
 	body := make([]byte, 0, len(short)+len(id)+2*len(owner))
 	for {
 		at := bytes.IndexAny(short, "\x01\x02")
@@ -78,9 +99,17 @@ func (b bodies) unpack(packed []byte, id, owner string) ([]byte, error) {
 	}
 }
 
-// replaceText puts a mark in the place of every JSON text that equals text.
-func replaceText(body []byte, text, mark string) []byte {
-	return bytes.ReplaceAll(body, []byte(`"`+text+`"`), []byte(`"`+mark+`"`))
+// appendMarked appends a body with a mark in the place of every JSON text that equals text.
+func (b *bodyBuffers) appendMarked(to, body []byte, text string, mark byte) []byte {
+	b.quoted = append(append(append(b.quoted[:0], '"'), text...), '"')
+	for {
+		at := bytes.Index(body, b.quoted)
+		if at < 0 {
+			return append(to, body...)
+		}
+		to = append(append(to, body[:at]...), '"', mark, '"')
+		body = body[at+len(b.quoted):]
+	}
 }
 
 // lastPart returns what follows the last slash of a key.

@@ -28,11 +28,11 @@ type multimap struct {
 }
 
 type link struct {
-	seq  int64
-	next int32 // the place of the one before; -1 is none
+	row  uint32 // since the generation began
+	next int32  // the place of the one before; -1 is none
 }
 
-func (m *multimap) add(hash, seq int64) {
+func (m *multimap) add(hash, row int64) {
 	if m.head == nil {
 		m.head = make(map[int32]int32)
 	}
@@ -41,14 +41,14 @@ func (m *multimap) add(hash, seq int64) {
 		next = -1
 	}
 	m.head[int32(hash)] = int32(len(m.links))
-	m.links = append(m.links, link{seq, next})
+	m.links = append(m.links, link{uint32(row), next})
 }
 
-// appendTo appends the rows of a hash to seqs.
-func (m *multimap) appendTo(seqs []int64, hash int64) []int64 {
+// appendTo appends the rows of a hash to seqs. They are after a row.
+func (m *multimap) appendTo(seqs []int64, hash, after int64) []int64 {
 	at, ok := m.head[int32(hash)]
 	for ; ok && at >= 0; at = m.links[at].next {
-		seqs = append(seqs, m.links[at].seq)
+		seqs = append(seqs, after+int64(m.links[at].row))
 	}
 	return seqs
 }
@@ -61,8 +61,8 @@ func newRecent(indexed int64, now time.Time) *recent {
 func (r *recent) add(id, owner, seq int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.filling.ids.add(id, seq)
-	r.filling.owners.add(owner, seq)
+	r.filling.ids.add(id, seq-r.filling.after)
+	r.filling.owners.add(owner, seq-r.filling.after)
 	r.filling.last = max(r.filling.last, seq)
 	r.last = max(r.last, seq)
 }
@@ -84,9 +84,9 @@ func (r *recent) lookUp(text string, in func(*generation) *multimap) (seqs []int
 	hash := hashOf(text)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	seqs = in(r.filling).appendTo(nil, hash)
+	seqs = in(r.filling).appendTo(nil, hash, r.filling.after)
 	if r.merging != nil {
-		seqs = in(r.merging).appendTo(seqs, hash)
+		seqs = in(r.merging).appendTo(seqs, hash, r.merging.after)
 	}
 	return seqs
 }
