@@ -19,8 +19,8 @@ const (
 	maxBatch = 12 << 10
 	// maxPending bounds the sign-ins that wait for their batch. Those above it are counted.
 	maxPending = 1 << 16
-	// maxWaiting bounds the sign-ins that wait for the records of their users, about 4 MB. The batches have those above it.
-	maxWaiting = 1 << 14
+	// maxWaiting bounds the sign-ins that wait for the records of their users, about 1 MB. The batches have those above it.
+	maxWaiting = 1 << 12
 	// usersPerFlush bounds the users whose records are written in a second, and usersUnderLoad does so in a second with more sign-ins
 	// than that, because each of these writes costs a third of a login.
 	usersPerFlush  = 256
