@@ -24,6 +24,7 @@ func (s *Service) Disable(ctx context.Context, directory, id, actor string) erro
 		}
 		user.Status = storage.UserDisabled
 		s.endAll(user)
+		s.addEvent(user, storage.EventDisabled, "")
 		return true, nil
 	})
 	return err
@@ -34,6 +35,11 @@ func (s *Service) Disable(ctx context.Context, directory, id, actor string) erro
 func (s *Service) endAll(user *storage.User) {
 	user.Epoch++
 	user.SessionsDueAt = s.now()
+}
+
+// addEvent adds an event of which clients are notified to a user, in the write that stores it and that calls endAll.
+func (s *Service) addEvent(user *storage.User, event storage.UserEventType, other string) {
+	*user = user.WithEvent(storage.UserEvent{Type: event, Other: other, At: s.now()})
 }
 
 // Enable allows a disabled user to sign in again. Grants and sessions that Disable ended remain ended.
@@ -152,9 +158,11 @@ func (s *Service) tombstoneAll(ctx context.Context, directory string, ids ...str
 // tombstone removes everything from a user except the used ID and the users that are deleted with it.
 func (s *Service) tombstone(ctx context.Context, user *storage.Entry[storage.User]) error {
 	old := user.Record
-	_, err := user.Replace(ctx, s.engine, storage.User{
+	next := storage.User{
 		Directory: old.Directory, DirectoryIncarnation: old.DirectoryIncarnation, ID: old.ID, Status: storage.UserDeleted, Aliases: old.Aliases, Epoch: old.Epoch + 1,
-		SessionsDueAt: s.now(), DeletionDueAt: s.now(), CreatedAt: old.CreatedAt, UpdatedAt: s.now(),
-	})
+		SessionsDueAt: s.now(), Events: old.Events, DeletionDueAt: s.now(), CreatedAt: old.CreatedAt, UpdatedAt: s.now(),
+	}
+	s.addEvent(&next, storage.EventDeleted, "")
+	_, err := user.Replace(ctx, s.engine, next)
 	return wrap("tombstoneAll user", err)
 }

@@ -185,6 +185,7 @@ func (s *Service) merge(
 	next := alias.Record
 	next.Status, next.AliasOf, next.MergePlan = storage.UserAlias, survivor.Record.ID, plan.ID
 	s.endAll(&next)
+	s.addEvent(&next, storage.EventMerged, survivor.Record.ID)
 	next.UpdatedAt = s.now()
 	alias, err := alias.Replace(ctx, s.engine, next)
 	if err != nil {

@@ -98,6 +98,7 @@ func (s *Service) separate(ctx context.Context, survivor, alias storage.User, pl
 		}
 		user.Status, user.AliasOf = survivor.Status, "" // MergePlan remains until the work is completed: see CompleteMerge.
 		s.endAll(user)
+		s.addEvent(user, storage.EventUnmerged, survivor.ID)
 		return true, s.keepLinked(ctx, user, *user)
 	})
 }

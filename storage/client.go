@@ -72,6 +72,8 @@ type Client struct {
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	Origins                []string `json:"origins,omitempty"`
 	BackchannelLogoutURI   string   `json:"backchannel_logout_uri,omitempty"`
+	// EventURI receives security event tokens about the users of the client (RFC 8935).
+	EventURI string `json:"event_uri,omitempty"`
 	// InitiateLoginURI is initiate_login_uri (OpenID Connect Core §4): where a browser goes after a hand-off.
 	InitiateLoginURI string `json:"initiate_login_uri,omitempty"`
 	// BackendLogout lets an ID token end its session at the logout endpoint without the browser's cookie.

@@ -37,6 +37,7 @@ const (
 	KindPushEvent      Kind = "push_events"
 	KindInitialToken   Kind = "initial_access_tokens"
 	KindUserSignIns    Kind = "user_sign_ins"
+	KindSecurityEvent  Kind = "security_events"
 
 	KindAuditDelivery Kind = "audit_deliveries"
 
@@ -96,5 +97,6 @@ func Kinds() map[Kind]Indexes {
 		KindPushEvent:       {Due: true},
 		KindInitialToken:    {Created: true},
 		KindUserSignIns:     {},
+		KindSecurityEvent:   {Due: true},
 	}
 }

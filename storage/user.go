@@ -43,6 +43,8 @@ type User struct {
 	// SessionsDueAt is set with every new Epoch: the sessions of an earlier one must be ended one by one, so that their clients
 	// are notified. It is zero when that is done.
 	SessionsDueAt time.Time `json:"sessions_due_at,omitzero"`
+	// Events are those whose notifications of clients are not stored yet, at most MaxUserEvents. They are due with SessionsDueAt.
+	Events []UserEvent `json:"events,omitempty"`
 	// DeletionDueAt is when the user is to be deleted, since a request at DeletionRequestedAt. A disabled user can have it too. On a
 	// tombstone, it is when the remaining records of the user are to be deleted; zero when none remain.
 	DeletionDueAt       time.Time `json:"deletion_due_at,omitzero"`

@@ -86,6 +86,7 @@ func (d *operatorEnv) printClient(client clientView) {
 		console.Field{Name: "post_logout_redirect_uris", Value: spaced(client.PostLogoutRedirectURIs)},
 		console.Field{Name: "origins", Value: spaced(client.Origins)},
 		console.Field{Name: "backchannel_logout_uri", Value: client.BackchannelLogoutURI},
+		console.Field{Name: "event_uri", Value: client.EventURI},
 		console.Field{Name: "initiate_login_uri", Value: client.InitiateLoginURI},
 		console.Field{Name: "backend_logout", Value: yes(client.BackendLogout)},
 		console.Field{Name: "scan", Value: scanText(client.Scan, false)},

@@ -52,7 +52,7 @@ func flagEffects() map[string]settingEffect {
 		"client --auth-method":     {"storage/oauth2/client.go", "record.AuthMethod"}, "client --auth-alg": {"server/clientauth/assertion.go", "AuthAlgorithm"},
 		"client --jwks-uri": {"server/clientauth/key_set.go", "JWKSURI"}, "client --jwks-file": {"storage/oauth2/client.go", "parseJWKS(record.JWKS)"},
 		"client --redirect-uri": {"storage/oauth2/client.go", "record.RedirectURIs"}, "client --post-logout-redirect-uri": {"server/logout/endpoint.go", "PostLogoutRedirectURIs"},
-		"client --origin": {"server/endpoint/cors.go", "Origins"}, "client --initiate-login-uri": {"server/method/handoff/open.go", "InitiateLoginURI"}, "client --backchannel-logout-uri": {"server/logout/backchannel.go", "BackchannelLogoutURI"},
+		"client --origin": {"server/endpoint/cors.go", "Origins"}, "client --initiate-login-uri": {"server/method/handoff/open.go", "InitiateLoginURI"}, "client --event-uri": {"server/logout/security_event.go", "EventURI"}, "client --backchannel-logout-uri": {"server/logout/backchannel.go", "BackchannelLogoutURI"},
 		"client --backend-logout":    {"server/logout/logout_hint.go", "client.BackendLogout"},
 		"client --access-token-type": {"server/token/access_token.go", "AccessTokenType"}, "client --placeholder-email-domain": {"server/token/placeholder_email.go", "PlaceholderEmailDomain"},
 		"client --keep-refresh-token": {"storage/oauth2/refresh.go", "record.KeepRefreshToken"},

@@ -152,6 +152,9 @@ func (p *problems) checkRedirects(client storage.Client, rules kindRules) {
 	if client.BackchannelLogoutURI != "" {
 		p.check("backchannel_logout_uri", uri.CheckHTTPS(client.BackchannelLogoutURI))
 	}
+	if client.EventURI != "" {
+		p.check("event_uri", uri.CheckHTTPS(client.EventURI))
+	}
 }
 
 // none rejects values that have no meaning for a kind.

@@ -17,6 +17,7 @@ func (p *problems) checkMeaning(client storage.Client, rules kindRules) {
 	means("terms_url", client.TermsURL != "", people, noPages)
 	means("first_party", client.FirstParty, people, "it has no users")
 	means("backchannel_logout_uri", client.BackchannelLogoutURI != "", people, "it has no users who sign out")
+	means("event_uri", client.EventURI != "", people, "it has no users")
 	means("starts_sessions", client.StartsSessions, client.Kind == storage.ClientMiniapp, "only the backend of a mini-program starts browser sessions")
 	means("backend_logout", client.BackendLogout, client.Kind == storage.ClientWeb, "it has no backend with a browser session")
 	if client.BackendLogout && client.Pairwise {

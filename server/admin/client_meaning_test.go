@@ -21,6 +21,7 @@ func TestClient_RejectsSettingsWithoutEffect(t *testing.T) {
 		{"terms of a service", service(), func(c *NewClient) { c.TermsURL = "https://a.example.com/" }, "terms_url"},
 		{"a first-party service", service(), func(c *NewClient) { c.FirstParty = true }, "first_party"},
 		{"logouts of a service", service(), func(c *NewClient) { c.BackchannelLogoutURI = "https://a.example.com/" }, "backchannel_logout_uri"},
+		{"events of a service", service(), func(c *NewClient) { c.EventURI = "https://a.example.com/" }, "event_uri"},
 		{"PKCE of a service", service(), func(c *NewClient) { c.RequirePKCE = true }, "require_pkce"},
 		{"PAR of a mini-program", miniapp(), func(c *NewClient) { c.RequirePAR = true }, "require_par"},
 		{"introspection by a public client", spa(), func(c *NewClient) { c.Introspection = true }, "introspection"},

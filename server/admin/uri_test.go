@@ -13,6 +13,7 @@ func uriSettings(uri string) map[string]func(*NewClient) {
 		"redirect_uris":             func(c *NewClient) { c.RedirectURIs = []string{uri} },
 		"post_logout_redirect_uris": func(c *NewClient) { c.PostLogoutRedirectURIs = []string{uri} },
 		"backchannel_logout_uri":    func(c *NewClient) { c.BackchannelLogoutURI = uri },
+		"event_uri":                 func(c *NewClient) { c.EventURI = uri },
 		"initiate_login_uri":        func(c *NewClient) { c.InitiateLoginURI = uri },
 		"policy_url":                func(c *NewClient) { c.PolicyURL = uri },
 		"terms_url":                 func(c *NewClient) { c.TermsURL = uri },

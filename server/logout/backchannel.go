@@ -110,10 +110,10 @@ func (b *Backchannel) Run(ctx context.Context) {
 }
 
 // DeliverDue performs the due work: it ends the sessions of users who were signed out everywhere, and sends the logout
-// tokens of ended sessions.
+// tokens of ended sessions and the events of users.
 func (b *Backchannel) DeliverDue(ctx context.Context) error {
 	now := b.now()
-	return errors.Join(each(ctx, b, now, b.endSessions), each(ctx, b, now, b.lease))
+	return errors.Join(each(ctx, b, now, b.endSessions), each(ctx, b, now, b.lease), each(ctx, b, now, b.deliverEvent))
 }
 
 // BoundDue moves to now the deliveries that an instance with a fast clock scheduled later than any delay allows.
@@ -137,8 +137,17 @@ func (b *Backchannel) BoundDue(ctx context.Context) error {
 		_, err := session.Replace(ctx, b.engine, next)
 		return ignoreConflict(err)
 	}
+	events := func(ctx context.Context, event *storage.Entry[storage.SecurityEvent]) error {
+		if !storage.MadeAhead(event.Record.DeliverAt, b.now().Add(latest)) {
+			return nil
+		}
+		next := event.Record
+		next.DeliverAt = storage.Instant(b.now())
+		_, err := event.Replace(ctx, b.engine, next)
+		return ignoreConflict(err)
+	}
 	ever := b.now().AddDate(1000, 0, 0)
-	return errors.Join(each(ctx, b, ever, users), each(ctx, b, ever, sessions))
+	return errors.Join(each(ctx, b, ever, users), each(ctx, b, ever, sessions), each(ctx, b, ever, events))
 }
 
 // each calls do with every record of a kind that is due before a time, several at once. do changes the time when the record is due,
@@ -195,8 +204,11 @@ func (b *Backchannel) endSessions(ctx context.Context, user *storage.Entry[stora
 	if err := b.completeMerge(ctx, user.Record); err != nil {
 		return err
 	}
+	if err := b.scheduleEvents(ctx, user.Record); err != nil {
+		return err
+	}
 	done := user.Record
-	done.SessionsDueAt = time.Time{}
+	done.SessionsDueAt, done.Events = time.Time{}, nil
 	_, err := user.Replace(ctx, b.engine, done)
 	return ignoreConflict(err)
 }

@@ -174,6 +174,16 @@ func (o *Client) Post(ctx context.Context, address string, form url.Values) erro
 	return accepted(response)
 }
 
+// PostText sends a text of a media type. Any successful status is accepted; the body is not read.
+func (o *Client) PostText(ctx context.Context, address, mediaType, text string) error {
+	header := map[string]string{"Content-Type": mediaType, "Accept": "application/json"}
+	response, err := o.call(ctx, http.MethodPost, address, strings.NewReader(text), header)
+	if err != nil {
+		return err
+	}
+	return accepted(response)
+}
+
 // accepted closes a response, and returns an error unless its status is of success.
 func accepted(response *http.Response) error {
 	defer response.Body.Close()

@@ -44,6 +44,7 @@ func recordCases() []testCase {
 		{name: "merge candidate", run: testRecord[storage.MergeCandidate]},
 		{name: "passkey", run: testRecord[storage.Passkey]},
 		{name: "push event", run: testRecord[storage.PushEvent]},
+		{name: "security event", run: testRecord[storage.SecurityEvent]},
 		{name: "pushed request", run: testRecord[storage.PushedRequest]},
 		{name: "resource", run: testRecord[storage.Resource]},
 		{name: "revoked token", run: testRecord[storage.RevokedToken]},

@@ -323,7 +323,7 @@ func everyClient() []storage.Client {
 		Logo: []byte("a picture"), PolicyURL: "https://a.example.com/p", TermsURL: "https://a.example.com/t", AuthMethod: "private_key_jwt", Secrets: []string{"sha256:x"},
 		JWKS: json.RawMessage(`{"keys": [{"kty": "EC"}]}`), JWKSURI: "https://a.example.com/jwks", AuthAlgorithm: "ES256",
 		RedirectURIs: []string{"https://a.example.com/c"}, PostLogoutRedirectURIs: []string{"https://a.example.com/"}, Origins: []string{"https://a.example.com"},
-		BackchannelLogoutURI: "https://a.example.com/logout", BackendLogout: true, GrantTypes: []string{"authorization_code", "urn:ietf:params:oauth:grant-type:token-exchange"}, Scopes: []string{"openid", "orders"},
+		BackchannelLogoutURI: "https://a.example.com/logout", EventURI: "https://a.example.com/events", BackendLogout: true, GrantTypes: []string{"authorization_code", "urn:ietf:params:oauth:grant-type:token-exchange"}, Scopes: []string{"openid", "orders"},
 		DefaultScopes: []string{"openid"}, Resources: []string{"https://orders.example.com"}, Audiences: []string{"https://api.example.com"}, DefaultAudience: []string{"https://api.example.com"},
 		IDTokenAlgorithm: "ES256", IDTokenClaims: &on, AccessTokenAlgorithm: "RS256", OpaqueAccessTokens: true, AccessTokenType: "JWT", KeepRefreshToken: true,
 		PlaceholderEmailDomain: "users.example.com", FirstParty: true, RequirePKCE: true, RequirePAR: true, Pairwise: true, SectorIdentifier: "https://a.example.com/s",

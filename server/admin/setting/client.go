@@ -76,6 +76,7 @@ func clientBrowser() []Setting[client] {
 		{"post-logout-redirect-uri", "post_logout_redirect_uris", Browser, nil, clientList(func(c *client) *[]string { return &c.PostLogoutRedirectURIs })},
 		{"origin", "origins", Browser, nil, clientList(func(c *client) *[]string { return &c.Origins })},
 		{"backchannel-logout-uri", "backchannel_logout_uri", Browser, nil, clientText(func(c *client) *string { return &c.BackchannelLogoutURI })},
+		{"event-uri", "event_uri", Browser, nil, clientText(func(c *client) *string { return &c.EventURI })},
 		{"initiate-login-uri", "initiate_login_uri", Browser, nil, clientText(func(c *client) *string { return &c.InitiateLoginURI })},
 		{"backend-logout", "backend_logout", Browser, nil, clientToggle(func(c *client) *bool { return &c.BackendLogout })},
 		{"scan-mini-program", "scan.mini_program", Browser, nil, clientText(func(c *client) *string { return &c.Scan.MiniProgram })},
@@ -124,7 +125,7 @@ func ForKind(kind storage.ClientKind) []Setting[storage.Client] {
 		storage.ClientSPA: {"auth_method", "auth_algorithm", "jwks_uri", "jwks", "backend_logout", "introspection", "keep_refresh_token", "native_app"},
 		storage.ClientWeb: {"origins"},
 		storage.ClientService: {
-			"first_party", "logo", "policy_url", "terms_url", "redirect_uris", "post_logout_redirect_uris", "origins", "backchannel_logout_uri", "initiate_login_uri",
+			"first_party", "logo", "policy_url", "terms_url", "redirect_uris", "post_logout_redirect_uris", "origins", "backchannel_logout_uri", "event_uri", "initiate_login_uri",
 			"backend_logout", "require_pkce", "require_par", "account_linking", "native_app", "id_token_claims", "keep_refresh_token", "subject_type",
 			"sector_identifier", "placeholder_email_domain", "lifetimes.id_token", "lifetimes.refresh_idle", "lifetimes.refresh_absolute",
 			"lifetimes.code", "scan.mini_program", "scan.page", "scan.version",
