@@ -35,7 +35,8 @@ type exchange struct {
 	received map[string]any
 }
 
-// recorder is a proxy in front of minifed, which records what agents send. The browser's requests are not recorded.
+// recorder is a proxy in front of minifed, which records what agents send. The requests of the browser and
+// of the sample server, which reads the other discovery document, are not recorded.
 type recorder struct {
 	url     string
 	mu      sync.Mutex
@@ -87,7 +88,7 @@ func (p *recorder) opened(address string) {
 
 // ServeHTTP implements http.Handler.
 func (p *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.Contains(r.UserAgent(), "Mozilla") || strings.HasSuffix(r.URL.Path, "/authorize") || strings.HasSuffix(r.URL.Path, "/jwks") {
+	if strings.Contains(r.UserAgent(), "Mozilla") || strings.HasSuffix(r.URL.Path, "/authorize") || strings.HasSuffix(r.URL.Path, "/jwks") || strings.Contains(r.URL.Path, "openid-configuration") {
 		p.proxy.ServeHTTP(w, r)
 		return
 	}
@@ -109,10 +110,19 @@ func (p *recorder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e.Status = kept.status
 	_ = json.Unmarshal(kept.body.Bytes(), &e.received) // Not every response is JSON.
 	for name := range e.received {
-		e.Members = append(e.Members, name)
+		if r.Method != http.MethodGet || slices.Contains(metadataMembers(), name) {
+			e.Members = append(e.Members, name)
+		}
 	}
 	slices.Sort(e.Members)
 	p.add(e)
+}
+
+// metadataMembers are the names in the metadata of the issuer that the SDKs read or require.
+func metadataMembers() []string {
+	return strings.Fields(`authorization_endpoint authorization_response_iss_parameter_supported client_id_metadata_document_supported
+		code_challenge_methods_supported grant_types_supported id_token_signing_alg_values_supported issuer jwks_uri registration_endpoint
+		response_types_supported scopes_supported subject_types_supported token_endpoint token_endpoint_auth_methods_supported`)
 }
 
 type copyingWriter struct {
