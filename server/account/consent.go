@@ -27,7 +27,7 @@ type consentData struct {
 	Groups []scopeGroup
 	// Host identifies the redirect URI.
 	Host string
-	// Unknown means that no operator registered the client, and Local that all its redirect URIs lead to the user's device.
+	// Unknown means that no operator registered the client, and Local that the redirect URI leads to the user's device.
 	Unknown, Local bool
 	// Publisher is the host of the client's metadata document; empty without one.
 	Publisher string
@@ -80,7 +80,7 @@ func (e *Consent) serve(w http.ResponseWriter, r *endpoint.Request) error {
 		Template: "consent", Leaves: true, Title: page.Text("consent.title", endpoint.ClientName(client)),
 		Data: consentData{
 			Client: page.ViewClient(r, client), Person: page.ViewUser(current.User), Groups: scopeGroups(r, offer),
-			Host: returnsTo(client, p.Request.RedirectURI), Unknown: client.Origin != storage.OriginOperator, Local: clientmetadata.IsLocal(client.RedirectURIs),
+			Host: returnsTo(client, p.Request.RedirectURI), Unknown: client.Origin != storage.OriginOperator, Local: clientmetadata.IsOnDevice(p.Request.RedirectURI),
 			Publisher: publisherOf(client),
 		},
 	}))

@@ -61,10 +61,9 @@ func unsafeSchemes() []string {
 	}
 }
 
-// IsLocal reports whether all redirect URIs lead to the user's own device by http.
-func IsLocal(redirects []string) bool {
-	return len(redirects) > 0 && !slices.ContainsFunc(redirects, func(redirect string) bool { return !isLoopback(redirect) })
-}
+// IsOnDevice reports whether a redirect URI leads to a program on the user's own device: by http to a loopback address, or by a private
+// scheme. Any other program there can receive it too.
+func IsOnDevice(redirect string) bool { return isLoopback(redirect) || isPrivate(redirect) }
 
 // isLoopback reports whether a redirect URI leads to the user's own device by http.
 func isLoopback(redirect string) bool {
