@@ -148,15 +148,15 @@ func (c *Clients) current(ctx context.Context, issuer *oauth2.Issuer, address *u
 
 // unstored returns a client that no user has consented to yet.
 func (c *Clients) unstored(ctx context.Context, issuer *oauth2.Issuer, address *url.URL, id string) (*oauth2.Client, error) {
-	now := c.config.Now()
+	now, listed := c.config.Now(), isListed(issuer.Directory, address)
 	doc, found := c.fetcher.cached(id)
-	if !found || !now.Before(doc.until) || now.Sub(doc.at).Abs() >= maxAgeOf(issuer.Directory, address) {
+	if !found || !now.Before(doc.until) || now.Sub(doc.at).Abs() >= maxAgeOf(issuer.Directory, address) || listed && !doc.withLogo {
 		var err error
-		if doc, err = c.fetcher.fetch(ctx, address, id, isListed(issuer.Directory, address)); err != nil {
+		if doc, err = c.fetcher.fetch(ctx, address, id, listed); err != nil {
 			return nil, unusable(err)
 		}
 	}
-	record, err := recordOf(doc, issuer.Directory, id)
+	record, err := recordOf(doc, issuer.Directory, address, id)
 	if err != nil {
 		return nil, unusable(err)
 	}
@@ -202,13 +202,17 @@ func maxAgeOf(directory storage.Directory, address *url.URL) time.Duration {
 	return maxAgeAny
 }
 
-// recordOf returns the record of the client that a document describes, without incarnation.
-func recordOf(doc document, directory storage.Directory, id string) (storage.Client, error) {
+// recordOf returns the record of the client that a document describes, without incarnation. The logo is for directories that list its
+// host: the document may have been fetched for another one.
+func recordOf(doc document, directory storage.Directory, address *url.URL, id string) (storage.Client, error) {
 	record, err := doc.metadata.Client(directory)
 	if err != nil {
 		return record, errors.Join(errInvalid, err)
 	}
-	record.ID, record.Origin, record.Logo = id, storage.OriginDocument, doc.logo
+	record.ID, record.Origin = id, storage.OriginDocument
+	if isListed(directory, address) {
+		record.Logo = doc.logo
+	}
 	record.Copy = storage.DocumentCopy{
 		FetchedAt: storage.Instant(doc.at), FreshUntil: storage.Instant(doc.until), ConsentDigest: doc.metadata.ConsentDigest(record),
 	}
@@ -224,7 +228,7 @@ func (c *Clients) fetchStored(ctx context.Context, issuer *oauth2.Issuer, addres
 	if err != nil {
 		return nil, err
 	}
-	next, err := recordOf(doc, issuer.Directory, id)
+	next, err := recordOf(doc, issuer.Directory, address, id)
 	if err != nil {
 		return nil, err
 	}

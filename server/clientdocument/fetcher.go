@@ -37,7 +37,9 @@ const (
 // document is a fetched document.
 type document struct {
 	metadata clientmetadata.Metadata
+	// logo is the drawn logo, if withLogo is true and the client has one.
 	logo     []byte
+	withLogo bool
 	// at is the time of the fetch, and until that from which it is fetched again.
 	at, until time.Time
 }
@@ -82,7 +84,8 @@ type flight struct {
 	err error
 }
 
-// fetch fetches a document. Callers of the same document share one fetch, and those of others at the same host wait for it.
+// fetch fetches a document. Callers of the same document share one fetch, and those of others at the same host wait for it. A
+// directory that lists the host gets the logo too.
 func (f *fetcher) fetch(ctx context.Context, address *url.URL, id string, withLogo bool) (document, error) {
 	for ctx.Err() == nil {
 		done := f.flights.DoChan(address.Hostname(), func() (any, error) {
@@ -91,7 +94,7 @@ func (f *fetcher) fetch(ctx context.Context, address *url.URL, id string, withLo
 		})
 		select {
 		case result := <-done:
-			if shared, _ := result.Val.(flight); shared.id == id {
+			if shared, _ := result.Val.(flight); shared.id == id && (shared.err != nil || shared.doc.withLogo || !withLogo) {
 				return shared.doc, shared.err
 			}
 		case <-ctx.Done():
@@ -114,7 +117,7 @@ func (f *fetcher) load(ctx context.Context, address *url.URL, id string, withLog
 		return document{}, err
 	}
 	doc.until = doc.at.Add(freshness(header))
-	if withLogo {
+	if doc.withLogo = withLogo; withLogo {
 		doc.logo = f.logo(ctx, doc.metadata.LogoURI)
 	}
 	f.mu.Lock()
