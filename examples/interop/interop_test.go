@@ -5,9 +5,11 @@ package interop
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +45,8 @@ type party struct {
 	logout, pressLogout string
 	// scripts is set for a single-page app: Chromium opens it.
 	scripts bool
+	// bearer is set for a program that checks access tokens: signIn and user are addresses of its API that show the subject.
+	bearer bool
 	// expected is the result.
 	expected result
 }
@@ -119,6 +123,9 @@ func (p *provider) try(t *testing.T, party party) result {
 	var got result
 
 	running := start(t, party, p, client, folder, address)
+	if party.bearer {
+		return p.tryBearer(t, party, running)
+	}
 	full := p.newUser(t, party, false)
 	got.Full = full.signIn(t, party, running)
 	if party.refresh != "" {
@@ -145,6 +152,23 @@ func (p *provider) try(t *testing.T, party party) result {
 		got.Bare = placeholderNeeded
 	}
 	return got
+}
+
+// tryBearer calls an API with the access token of the mini-program's user, and with a changed one.
+func (p *provider) tryBearer(t *testing.T, party party, running *running) result {
+	t.Helper()
+	token := p.wechat.SignIn(t, p.minifed, p.miniProgram, bareUser, "", "").AccessToken
+	for _, path := range slices.DeleteFunc([]string{party.signIn, party.user}, func(path string) bool { return path == "" }) {
+		status, body := running.call(t, path, token)
+		if status != http.StatusOK || !strings.Contains(body, p.bareSubject) {
+			t.Errorf("%s: %d %s\n%s", path, status, excerpt(body), running.log())
+			return result{}
+		}
+		if status, body = running.call(t, path, token+"x"); status == http.StatusOK {
+			t.Errorf("%s with a changed token: %d %s", path, status, excerpt(body))
+		}
+	}
+	return result{Bare: signInWorks, Logout: noLogout}
 }
 
 // settingsLag is how long a running server takes to apply a setting of a client that another process changed.

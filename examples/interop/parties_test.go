@@ -103,6 +103,11 @@ func javaParties() []party {
 			expected: result{profileShown, signInWorks, true, loggedOutEverywhere},
 		},
 		{
+			name: "spring-resource-server", install: maven("spring-resource-server"), build: mavenPackage(), command: jar,
+			bearer: true, signIn: "/", user: "/keys",
+			expected: result{"", signInWorks, false, noLogout},
+		},
+		{
 			name: "quarkus", install: maven("quarkus"), build: mavenPackage(), command: []string{"java", "-jar", "target/quarkus-app/quarkus-run.jar"},
 			signIn: "/", refresh: "/", logout: "/logout",
 			expected: result{profileShown, signInWorks, true, loggedOutEverywhere},
@@ -138,13 +143,26 @@ func otherParties() []party {
 		},
 		{
 			name: "mod_auth_openidc", debianPackage: "libapache2-mod-auth-openidc", install: debian("mod_auth_openidc", "/usr/lib/apache2/modules/mod_auth_openidc.so", "apache2-bin", "libapache2-mod-auth-openidc"),
-			command: []string{"/usr/sbin/apache2", "-D", "FOREGROUND", "-f", "{folder}/apache.conf"},
+			command: apache(),
 			edits:   []string{"PASSPHRASE", "interop-passphrase"},
 			signIn:  "/", user: "/oidc/callback?info=json", refresh: "/oidc/callback?info=json&access_token_refresh_interval=1", wait: 2 * time.Second,
-			logout: "/oidc/callback?logout={application}/",
-			want:   result{profileShown, signInWorks, true, loggedOutEverywhere},
+			logout:   "/oidc/callback?logout={application}/",
+			expected: result{profileShown, signInWorks, true, loggedOutEverywhere},
+		},
+		{
+			name: "mod_auth_openidc-api", debianPackage: "libapache2-mod-auth-openidc",
+			install: debian("mod_auth_openidc-api", "/usr/lib/apache2/modules/mod_auth_openidc.so", "apache2-bin", "libapache2-mod-auth-openidc"),
+			// An address on http is a syntax error.
+			edits:   []string{"OIDCOAuthIntrospectionEndpoint ", "OIDCOAuthSSLValidateServer Off\nOIDCOAuthIntrospectionEndpoint {secure}/oauth2/introspect\n# "},
+			command: apache(), bearer: true, signIn: "/",
+			expected: result{"", signInWorks, false, noLogout},
 		},
 	}
+}
+
+// apache starts Apache with the configuration of the folder.
+func apache() []string {
+	return []string{"/usr/sbin/apache2", "-D", "FOREGROUND", "-f", "{folder}/apache.conf"}
 }
 
 func browserParties() []party {

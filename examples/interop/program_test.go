@@ -5,7 +5,9 @@ package interop
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,9 +36,13 @@ func start(t *testing.T, party party, p *provider, client exampletest.Client, fo
 	values := strings.NewReplacer(
 		"{issuer}", p.minifed.Issuer, "{client_id}", client.ID, "{client_secret}", client.Secret, "{address}", address,
 		"{port}", address[strings.LastIndexByte(address, ':')+1:], "{application}", "http://"+address, "{folder}", folder, "{cache}", cache(t),
+		"{secure}", p.secure,
 	)
 	configuration := strings.NewReplacer(party.edits...).Replace(client.Configuration)
 	source := filepath.Join("parties", party.name)
+	if err := os.RemoveAll(folder); err != nil { // What an earlier run left.
+		t.Fatal(err)
+	}
 	err := filepath.WalkDir(source, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -49,7 +55,7 @@ func start(t *testing.T, party party, p *provider, client exampletest.Client, fo
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 			return err
 		}
-		return os.WriteFile(name, []byte(values.Replace(fill(string(content), configuration))), 0o600)
+		return os.WriteFile(name, []byte(values.Replace(fill(string(content), configuration))), 0o644)
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -130,6 +136,26 @@ func (r *running) hasEnded() bool {
 	default:
 		return false
 	}
+}
+
+// call sends a request with an access token.
+func (r *running) call(t *testing.T, path, token string) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.url+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	response, err := new(http.Client).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	content, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(content)
 }
 
 // log returns the end of what the program printed.

@@ -5,6 +5,9 @@ package interop
 import (
 	"encoding/json"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -20,10 +23,12 @@ const bareUser = "bare"
 
 // provider is minifed with the simulator as WeChat, and two users.
 type provider struct {
-	minifed                  *exampletest.Minifed
-	wechat                   *exampletest.WeChat
-	miniProgram              exampletest.Client
-	metrics                  string
+	minifed     *exampletest.Minifed
+	wechat      *exampletest.WeChat
+	miniProgram exampletest.Client
+	metrics     string
+	// secure is the address of a proxy in front of minifed with a certificate that no program trusts.
+	secure                   string
 	fullSubject, bareSubject string
 }
 
@@ -44,6 +49,13 @@ func startProvider(t *testing.T) *provider {
 		t.Fatalf("user create printed %s", out)
 	}
 	p.fullSubject = created.ID
+	target, err := url.Parse(p.minifed.Issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(target))
+	t.Cleanup(proxy.Close)
+	p.secure = proxy.URL
 	p.bareSubject = p.wechat.SignIn(t, p.minifed, p.miniProgram, bareUser, "", "").Profile.Subject
 	return p
 }

@@ -34,7 +34,7 @@ func javaParties() []Party {
 			},
 		},
 		{
-			Name: "spring-resource-server", Title: "Spring Security (resource server)", Version: "7.1.2, 6.5.6", Kind: storage.ClientService, Introspection: true,
+			Name: "spring-resource-server", Title: "Spring Security (resource server)", Version: "7.1.2", Kind: storage.ClientService, Introspection: true,
 			File: "application.yaml", Language: "yaml",
 			Note: Note{
 				"It introspects every token, so a token that was revoked is rejected at once. With `issuer-uri` instead, it rejects the header `at+jwt`: give the other clients `--access-token-type JWT`.",
@@ -195,6 +195,14 @@ func programs() []Party {
 			Note: Note{
 				"The redirect URI is a path below the protected location that no page has. Users sign out at `/oidc/callback?logout=https%3A%2F%2Fapp.example.com%2F`, with your address.",
 				"重定向 URI 必须位于受保护的路径之下，并且没有页面使用它。用户在 `/oidc/callback?logout=https%3A%2F%2Fapp.example.com%2F` 登出，其中的地址换成你自己的。",
+			},
+		},
+		{
+			Name: "mod_auth_openidc-api", Title: "mod_auth_openidc (Apache, resource server)", Version: "2.4.12", Kind: storage.ClientService, Introspection: true,
+			File: "openidc.conf", Language: "apache",
+			Note: Note{
+				"It introspects the token of each request, so a token that was revoked is rejected at once.",
+				"它对每个请求的令牌做内省，因此被吊销的令牌立即被拒绝。",
 			},
 		},
 		{
