@@ -85,7 +85,7 @@ func (h *harness) filled(path string) string {
 		client = "pipeline"
 	}
 	return regexp.MustCompile(`\{\w+\}`).ReplaceAllStringFunc(path, func(variable string) string {
-		return map[string]string{"{directory}": "default", "{user}": user, "{client}": client, "{act}": "delete", "{kid}": "key", "{appid}": "wxsimsite", "{token}": h.initialToken}[variable]
+		return map[string]string{"{directory}": "default", "{user}": user, "{client}": client, "{act}": "delete", "{kid}": "key", "{appid}": "wxsimsite", "{token}": h.initialToken, "{resource}": storage.ResourceID("https://api.example.com")}[variable]
 	})
 }
 

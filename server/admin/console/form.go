@@ -210,6 +210,8 @@ func (f form[R]) field(r *request, s setting.Setting[R], record *R) field {
 		for _, file := range *member(record) {
 			shown.Values = append(shown.Values, file.Name)
 		}
+	case setting.Scopes[R]:
+		shown.Type, shown.Value = "lines", scopeLines(*member(record))
 	case setting.Terms[R]:
 		lines := make([]string, len(*member(record)))
 		for i, document := range *member(record) {
@@ -321,6 +323,8 @@ func submit[R any](r *request, s setting.Setting[R], record *R) (err error) {
 		err = submitDocument(sent, member(record))
 	case setting.Claims[R]:
 		*member(record), err = claimMappings(sent)
+	case setting.Scopes[R]:
+		submitScopes(sent, member(record))
 	case setting.Terms[R]:
 		*member(record), err = termsDocuments(sent)
 	case setting.Files[R]:
@@ -376,6 +380,27 @@ func submitDocument(sent string, document *json.RawMessage) error {
 	}
 	*document = json.RawMessage(sent)
 	return nil
+}
+
+func scopeLines(scopes []storage.ResourceScope) string {
+	lines := make([]string, len(scopes))
+	for i, scope := range scopes {
+		lines[i] = setting.ScopeText(scope)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// submitScopes sets the scopes, one a line. Lines that did not change leave them as they are: texts of the API may have a separator.
+func submitScopes(sent string, scopes *[]storage.ResourceScope) {
+	if sent == scopeLines(*scopes) {
+		return
+	}
+	*scopes = nil
+	for line := range strings.Lines(sent) {
+		if line = strings.TrimSpace(line); line != "" {
+			*scopes = append(*scopes, setting.ParseScope(line))
+		}
+	}
 }
 
 func termsDocuments(lines string) (documents []storage.TermsDocument, err error) {

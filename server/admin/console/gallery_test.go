@@ -39,6 +39,10 @@ func newFilledHarness(t *testing.T) *harness {
 	must(h.service.CreateConnection(t.Context(), admin.NewConnection{
 		Connection: storage.Connection{Directory: "default", AppID: "wxsimsite", Kind: storage.ConnectionWebsite, Name: "Site"}, AppSecret: "secret",
 	}))(t)
+	must(h.service.CreateResource(t.Context(), storage.Resource{
+		Directory: "default", Identifier: "https://api.example.com", Name: "Orders",
+		Scopes: []storage.ResourceScope{{Name: "orders:read", TextEN: "Read your orders", TextZH: "读取你的订单", Default: true}, {Name: "orders:write"}},
+	}))(t)
 	h.addUsers()
 	h.addStatistics()
 	operator, _, err := h.service.CreateOperator(t.Context(), admin.NewOperator{
@@ -147,11 +151,12 @@ func (h *harness) pages() []string {
 		"api", "overview", "overview?range=month", "services", "new-service", "services/pipeline", "services/pipeline/act/secret",
 		"start", "start/mini-program", "start/application", "start/ready?mini=mini&app=shop&for=spring-boot&address=https://shop.example.com",
 	}
+	api := "resources/" + storage.ResourceID("https://api.example.com")
 	for _, path := range []string{
 		"", "settings", "disable", "keys", "clients", "new-client", "new-client?kind=wechat_miniapp", "new-client?kind=web",
 		"clients/mini", "clients/shop", "clients/app", "clients/phone", "clients/robot", "clients/shop/secret", "clients/shop/secret?alone=1",
 		"clients/mini/app-secret", "clients/mini/push-keys", "connections", "new-connection", "connections/wxsimsite", "connections/wxsimsite/app-secret",
-		"connections/wxsimsite/act/disable", "connections/wxsimsite/act/delete", "clients/shop/disable", "clients/shop/delete",
+		"initial-tokens", "resources", "new-resource", api, api + "/act/disable", api + "/act/delete", "connections/wxsimsite/act/disable", "connections/wxsimsite/act/delete", "clients/shop/disable", "clients/shop/delete",
 		"users", "users?q=nothing", "import-users", "export-users", "new-user", "users/" + h.alice, "users/" + h.shadow, "users/" + h.alice + "/password", "users/" + h.alice + "/merge",
 		"users/" + h.alice + "/merge?other=" + h.shadow, "users/" + h.alice + "/act/disable", "users/" + h.alice + "/act/delete", "users/" + h.alice + "/act/remove-totp", "merges", "audit", "audit?target=user:x",
 	} {

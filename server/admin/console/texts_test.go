@@ -80,7 +80,7 @@ func TestLocales_EveryTextIsUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	built := regexp.MustCompile(`^(directory|client|connection|user)\.(field|section|kind|origin)\.|\.(state|status|identity|reason|role)\.|^(overview|audit)\.(method|outcome)\.|^done\.|^failure\.|\.option\.`)
+	built := regexp.MustCompile(`^(directory|client|connection|resource|user)\.(field|section|kind|origin)\.|\.(state|status|identity|reason|role)\.|^(overview|audit)\.(method|outcome)\.|^done\.|^failure\.|\.option\.`)
 	for key := range textsOf(t, all.all[0]) {
 		name := strings.TrimSuffix(strings.TrimSuffix(key, ".lead"), ".next")
 		if !built.MatchString(key) && !strings.Contains(source.String(), `"`+key+`"`) && !strings.Contains(source.String(), `"`+name+`"`) {
