@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/net/html"
 
+	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
 )
 
@@ -21,6 +22,19 @@ func postingForms() []struct{ name, path, form, button string } {
 		{"username", "/account/username", "save-form", "save"},
 		{"password", "/account/password", "save-form", "save"},
 		{"e-mail address", "/account/email", "save-form", "save"},
+		{"phone number", "/account/phone", "send-form", "send"},
+		{"removal of the phone number", "/account/phone?remove=1", "remove-form", "remove"},
+		{"removal of the e-mail address", "/account/email?remove=1", "remove-form", "remove"},
+		{"identities", "/account/identities", "remove-0-form", "remove-0"},
+		{"passkeys", "/account/passkeys", "remove-0-form", "remove-0"},
+		{"new passkey", "/account/passkeys/new", "passkey-form", "passkey"},
+		{"new authenticator app", "/account/totp/new", "verify-form", "verify"},
+		{"recovery codes", "/account/totp", "recovery-form", "recovery"},
+		{"removal of the authenticator app", "/account/totp", "remove-form", "remove"},
+		{"sign-ins", "/account/sign-ins", "not-me-1-form", "not-me-1"},
+		{"other sessions", "/account", "others-form", "others"},
+		{"export", "/account/export", "export-form", "export"},
+		{"deletion", "/account/delete", "delete-account-form", "delete-account"},
 		{"sign out", "/account", "sign-out-form", "sign-out"},
 		{"sign out everywhere", "/account", "sign-out-everywhere-form", "sign-out-everywhere"},
 	}
@@ -39,12 +53,20 @@ func (b *formBrowser) postWithHeaders(address string, form url.Values, header ma
 
 // TestForms_RejectCrossSiteRequest tries CSRF at every form.
 func TestForms_RejectCrossSiteRequest(t *testing.T) {
-	ts := newPageTestServer(t)
-	ts.editDirectory(func(d *storage.Directory) { d.Policy.SelfRegistration = true })
+	ts := newPasskeyServer(t, storage.TwoFactorOptional)
+	ts.editDirectory(func(d *storage.Directory) {
+		d.Policy.SelfRegistration, d.SMS.Provider = true, storage.SMSLog
+		d.SignInMethods = []string{storage.SignInPassword, storage.SignInPhoneCode}
+	})
 	ts.addDirectory(storage.Directory{ID: "tea", Name: "Tea"})
-	ts.addEmailUser("wanda")
+	wanda := ts.addEmailUser("wanda")
+	must(ts.identities.ProvePhone(t.Context(), "default", wanda.ID, annNumber, identity.Self(wanda.ID)))(t)
+	check(t, ts.identities.AddPasskey(t.Context(), ts.storedUser(wanda.ID), storage.Passkey{RPID: "localhost", CredentialID: []byte("key")}, identity.System))
+	ts.newFormBrowser().signInToAccount("wanda")
 	b := ts.newFormBrowser()
 	b.signInToAccount("wanda")
+	check(t, ts.config.Audit.Flush(t.Context()))
+	check(t, ts.identities.SetTOTP(t.Context(), ts.storedUser(wanda.ID), storage.TOTP{Secret: "sealed"}, identity.System))
 	otherBrowser := ts.newFormBrowser()
 	otherBrowser.get(ts.url + "/login")
 	_, theirs := otherBrowser.readForm("login-form", "login")

@@ -41,10 +41,14 @@ func TestRFC9470_5_AcrValuesStepUp(t *testing.T) {
 	b.wantAt(t, "/login", http.StatusBadRequest, "this account also needs your passkey")
 	b.get(strings.Replace(login, "/login?", "/login/passkey?", 1))
 	a.counter = 2
+	attacker := ts.newFormBrowser() // It has the cookie from before the step-up.
+	attacker.cookies["mf-default"] = b.cookies["mf-default"]
 	b.press("passkey-form", "passkey", "credential", a.get(b.passkeyOptions()))
 	if got := b.acrOf(); got != "2" {
 		t.Errorf("after the passkey: acr %s", got)
 	}
+	attacker.openAuthorize("prompt", "none")
+	attacker.wantError(t, "login_required", "state-1")
 	b.openAuthorize("acr_values", "1")
 	if got := b.acrOf(); got != "1" {
 		t.Errorf("acr_values=1 with two factors: acr %s", got)
