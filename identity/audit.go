@@ -30,6 +30,7 @@ const (
 	ActionEmail          = "user.email"
 	ActionPhone          = "user.phone"
 	ActionPassword       = "user.password"
+	ActionPasswordRemove = "user.password_remove"
 	ActionMembership     = "user.groups"
 	ActionImport         = "user.import"
 	ActionAttach         = "user.attach"

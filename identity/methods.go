@@ -233,6 +233,12 @@ func (s *Service) editRemoval(ctx context.Context, user storage.User, edit func(
 	})
 }
 
+// signsInByPassword reports whether a password signs a user in now.
+func (s *Service) signsInByPassword(directory storage.Directory, user storage.User) bool {
+	named := user.Username != "" || user.EmailVerified
+	return directory.HasSignInMethod(storage.SignInPassword) && user.Password != "" && named && !s.now().Before(user.PasswordFrom)
+}
+
 // signsInByCode reports whether a code that is sent to an address signs a user in.
 func (s *Service) signsInByCode(directory storage.Directory, user storage.User) bool {
 	byPhone := directory.HasSignInMethod(storage.SignInPhoneCode) && user.Phone != "" && s.isFresh(user.PhoneProvenAt, directory.Policy)

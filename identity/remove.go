@@ -36,6 +36,11 @@ func (s *Service) RemovePasskey(ctx context.Context, user storage.User, id strin
 	return s.removeWay(ctx, user, wayOf(methods.Passkeys[i].Record), ActionPasskeyRemove, how)
 }
 
+// RemovePassword removes the password of a user. It returns ErrUnknownMethod or ErrLastMethod.
+func (s *Service) RemovePassword(ctx context.Context, user storage.User, how Removal) error {
+	return s.removeWay(ctx, user, way{password: true}, ActionPasswordRemove, how)
+}
+
 // RemoveTOTP removes the authenticator app of a user and its recovery codes. It returns ErrUnknownMethod or ErrLastMethod.
 func (s *Service) RemoveTOTP(ctx context.Context, user storage.User, how Removal) error {
 	totp, err := s.TOTP(ctx, user)
@@ -108,13 +113,15 @@ func (s *Service) removeAddress(ctx context.Context, user storage.User, address 
 	return s.removeWay(ctx, user, wayOf(address), action, how)
 }
 
-// way is a record by which a user signs in. CreatedAt distinguishes it from a later record with the same key.
+// way is a record by which a user signs in, or the password. CreatedAt distinguishes it from a later record with the same key.
 type way struct {
 	kind storage.Kind
 	id   string
 	// identity is set for an identity.
 	identity  storage.Identity
 	createdAt time.Time
+	// password is set for the password, which is in the record of the user.
+	password bool
 }
 
 func wayOf(record storage.Record) way {
@@ -141,12 +148,17 @@ func (s *Service) removeWay(ctx context.Context, user storage.User, gone way, ac
 		if err := s.completeRemoval(ctx, entry.Record); err != nil {
 			return struct{}{}, err
 		}
+		if gone.password && entry.Record.Password == "" {
+			return struct{}{}, ErrUnknownMethod
+		}
 		if err := s.checkAnotherWay(ctx, entry.Record, gone, how); err != nil {
 			return struct{}{}, err
 		}
 		next := entry.Record
-		next.Removed = &storage.RemovedWay{Kind: gone.kind, ID: gone.id, CreatedAt: gone.createdAt}
-		dropValue(&next, gone.identity)
+		if !gone.password {
+			next.Removed = &storage.RemovedWay{Kind: gone.kind, ID: gone.id, CreatedAt: gone.createdAt}
+		}
+		dropValue(&next, gone)
 		setSources(entry.Record, &next, "", s.now())
 		if err := recorded.write(ctx, entry.Record, &next, nil); err != nil {
 			return struct{}{}, err
@@ -160,14 +172,17 @@ func (s *Service) removeWay(ctx context.Context, user storage.User, gone way, ac
 	return recorded.end(ctx, err)
 }
 
-// dropValue removes the value of an identity from its user's record.
-func dropValue(user *storage.User, gone storage.Identity) {
+// dropValue removes the value of a way from its user's record.
+func dropValue(user *storage.User, gone way) {
+	link := gone.identity
 	switch {
-	case gone.Type == storage.IdentityUsername && gone.Value == foldUsername(user.Username):
+	case gone.password:
+		givePasswordOf(user, storage.User{})
+	case link.Type == storage.IdentityUsername && link.Value == foldUsername(user.Username):
 		user.Username = ""
-	case gone.Type == storage.IdentityEmail && gone.Value == user.Email:
+	case link.Type == storage.IdentityEmail && link.Value == user.Email:
 		user.Email, user.EmailVerified = "", false
-	case gone.Type == storage.IdentityPhone && gone.Value == user.Phone:
+	case link.Type == storage.IdentityPhone && link.Value == user.Phone:
 		user.Phone, user.PhoneVerifiedAt, user.PhoneProvenAt = "", time.Time{}, time.Time{}
 	}
 }
@@ -245,8 +260,8 @@ func (s *Service) checkAnotherWay(ctx context.Context, user storage.User, gone w
 		return nil
 	}
 	left := user
-	dropValue(&left, gone.identity)
-	typed := left.Password != "" && (left.Username != "" || left.EmailVerified) || how.ByMail && left.EmailVerified || s.signsInByCode(how.Directory, left)
+	dropValue(&left, gone)
+	typed := s.signsInByPassword(how.Directory, left) || how.ByMail && left.EmailVerified || s.signsInByCode(how.Directory, left)
 	if how.twoFactors() {
 		if totp := methods.TOTP; typed && totp != nil && totp.Record.Document().ID != gone.id {
 			return nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/storage"
@@ -205,5 +206,60 @@ func TestRace_RemovalsLeaveOneWayToSignIn(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestRemovePassword_OfItAndThePasskeyAtOnceOneStays(t *testing.T) {
+	for name, first := range map[string]string{"the password first": "password", "the passkey first": "passkey"} {
+		t.Run(name, func(t *testing.T) {
+			h := newStoreHarness(t)
+			sub := h.account("alice", "correct horse")
+			user, how, key := h.user(sub), identity.Removal{Actor: identity.Self(sub)}, h.addPasskey(sub, "key")
+			remove := map[string]func(context.Context) error{
+				"password": func(ctx context.Context) error { return h.RemovePassword(ctx, user, how) },
+				"passkey":  func(ctx context.Context) error { return h.RemovePasskey(ctx, user, key, how) },
+			}
+			second := map[string]string{"password": "passkey", "passkey": "password"}[first]
+			var inner error
+			h.hooks.Before = func(ctx context.Context, operation storagetest.Operation) error {
+				if operation.Kind == storage.KindUser && operation.Write() {
+					h.removeHooks()
+					inner = remove[first](ctx)
+				}
+				return nil
+			}
+			if outer := remove[second](t.Context()); !errors.Is(outer, identity.ErrLastMethod) || inner != nil {
+				t.Errorf("errors %v and %v", outer, inner)
+			}
+			if hasPassword := h.user(sub).Password != ""; hasPassword == (first == "password") || (h.methods(sub) != "") == (first == "passkey") {
+				t.Errorf("a password: %v, passkeys %q", hasPassword, h.methods(sub))
+			}
+		})
+	}
+}
+
+// TestRemove_APasswordThatDoesNotSignInIsNoWay: one that works later, and one in a directory that does not list it.
+func TestRemove_APasswordThatDoesNotSignInIsNoWay(t *testing.T) {
+	h := newStoreHarness(t)
+	sub := h.account("alice", "")
+	if _, err := h.SetFirstPassword(t.Context(), h.user(sub), "correct horse", h.clock.Now().Add(time.Hour), identity.Self(sub)); err != nil {
+		t.Fatal(err)
+	}
+	how := identity.Removal{Actor: identity.Self(sub)}
+	key := h.addPasskey(sub, "key")
+	if err := h.RemovePasskey(t.Context(), h.user(sub), key, how); !errors.Is(err, identity.ErrLastMethod) {
+		t.Errorf("beside a delayed password: %v", err)
+	}
+	h.clock.Advance(time.Hour)
+	how.Directory.SignInMethods = []string{storage.SignInPasskey}
+	if err := h.RemovePasskey(t.Context(), h.user(sub), key, how); !errors.Is(err, identity.ErrLastMethod) {
+		t.Errorf("beside a password that is not listed: %v", err)
+	}
+	how.Directory.SignInMethods = nil
+	if err := h.RemovePasskey(t.Context(), h.user(sub), key, how); err != nil {
+		t.Errorf("beside a password that works: %v", err)
+	}
+	if err := h.RemovePassword(t.Context(), h.user(sub), how); !errors.Is(err, identity.ErrLastMethod) {
+		t.Errorf("the password alone: %v", err)
 	}
 }

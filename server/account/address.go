@@ -36,18 +36,18 @@ func (a *Account) ShowError(w http.ResponseWriter, r *endpoint.Request, shown pa
 	return a.showError(w, r, shown, form, err)
 }
 
-// AddressRemoval is what the pages of a phone number and of an e-mail address differ in when the user removes it.
+// AddressRemoval is what the pages of a phone number, an e-mail address and a password differ in when the user removes it.
 type AddressRemoval struct {
 	// Page asks for the confirmation, by Form.
 	Page page.Page
 	Form page.Form
-	// Remove removes the address. Its errors are those of package identity.
+	// Remove removes it. Its errors are those of package identity.
 	Remove func(identity.Removal) error
 	// Letter is the name of the text of the notification, and Done that of the text on the account page.
 	Letter, Done string
 }
 
-// RemoveAddress asks whether to remove an address of the user, and removes it. The last way to sign in remains.
+// RemoveAddress asks whether to remove an address or the password of the user, and removes it. The last way to sign in remains.
 func (a *Account) RemoveAddress(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession, removal AddressRemoval) error {
 	if r.Method != http.MethodPost {
 		return a.Pages.Render(w, r, removal.Page)
@@ -59,7 +59,7 @@ func (a *Account) RemoveAddress(w http.ResponseWriter, r *endpoint.Request, curr
 	user := current.User
 	err = a.ReauthenticateSelf(r.Request, current, submitted.Get("current_password"))
 	if err == nil {
-		err = removal.Remove(identity.Removal{Actor: identity.Self(user.ID), Directory: r.Issuer.Directory})
+		err = removal.Remove(a.removal(r, user))
 	}
 	switch {
 	case errors.Is(err, identity.ErrUnknownMethod):

@@ -68,7 +68,7 @@ func (e *Email) serve(w http.ResponseWriter, r *endpoint.Request, current *autho
 	})
 }
 
-// removeParameter asks for the removal of the address.
+// removeParameter asks for the removal of an address or the password.
 const removeParameter = "remove"
 
 // remove asks whether to remove the address, and removes it.

@@ -79,13 +79,26 @@ func (a *Account) MethodsOf(r *endpoint.Request, user storage.User) ([]Method, e
 	return shown, nil
 }
 
-// RemoveMethodOf removes a passkey or the authenticator app of a user, by its ID, and notifies the user. It returns the errors of package
+// MethodPages returns the pages on which a user adds or changes methods, by the type of the method. What proves a method, such as a
+// passkey, is for this issuer's own pages: the client of an app never sees it.
+func (*Account) MethodPages(r *endpoint.Request, user storage.User) map[string]string {
+	pages := map[string]string{TypePassword: r.Issuer.URL + passwordPath}
+	if user.Username == "" && user.Email == "" {
+		pages[TypePassword] = r.Issuer.URL + usernamePath // A password needs a username.
+	}
+	if r.Issuer.Directory.TwoFactor() != storage.TwoFactorOff {
+		pages[TypePasskey], pages[TypeTOTP] = r.Issuer.URL+PasskeysPath, r.Issuer.URL+TOTPPath
+	}
+	return pages
+}
+
+// RemoveMethodOf removes the password, a passkey or the authenticator app of a user, by its ID, and notifies the user. It returns the errors of package
 // identity.
 func (a *Account) RemoveMethodOf(r *endpoint.Request, user storage.User, id string) error {
 	letter, err := "mail.passkey_removed", error(nil)
 	switch id {
 	case TypePassword:
-		return identity.ErrUnknownMethod // A password is replaced, not removed.
+		letter, err = "mail.password_removed", a.Users.RemovePassword(r.Context(), user, a.removal(r, user))
 	case TypeTOTP:
 		letter, err = "mail.totp_removed", a.Users.RemoveTOTP(r.Context(), user, a.removal(r, user))
 	default:

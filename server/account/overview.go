@@ -12,7 +12,7 @@ import (
 
 // doneTexts are the changes that the account page can show.
 func doneTexts() []string {
-	return []string{"profile", "username", "password", "email", "session", "sessions", "identity", "app", "phone", "phone_removed", "email_removed", "passkey", "passkey_delayed", "first_password", "password_delayed", "passkey_removed", "totp_removed", "merged", "wechat"}
+	return []string{"profile", "username", "password", "email", "session", "sessions", "identity", "app", "phone", "phone_removed", "email_removed", "password_removed", "passkey", "passkey_delayed", "first_password", "password_delayed", "passkey_removed", "totp_removed", "merged", "wechat"}
 }
 
 // Overview is /account, the page that links to all others.

@@ -27,6 +27,9 @@ func (e *Password) serve(w http.ResponseWriter, r *endpoint.Request, current *au
 	if user.Username == "" && user.Email == "" {
 		return page.Redirect(w, r, usernamePath) // A password needs a username.
 	}
+	if r.URL.Query().Has(removeParameter) && user.Password != "" {
+		return e.remove(w, r, current)
+	}
 	shown := page.Page{Template: "form", Title: page.Text("password.title")}
 	data := passwordForm(user)
 	if r.Method != http.MethodPost {
@@ -86,9 +89,26 @@ func (e *Password) setFirst(w http.ResponseWriter, r *endpoint.Request, user sto
 	return e.RedirectDone(w, r, "password_delayed")
 }
 
+// remove asks whether to remove the password, and removes it. Sessions continue.
+func (e *Password) remove(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession) error {
+	user := current.User
+	form := page.Form{
+		ID: "remove", Back: backToAccount(), Lead: page.Text("password.remove_lead"), Submit: page.Text("password.remove"), Account: cmp.Or(user.Username, user.Email),
+		Fields: currentPassword(user),
+	}
+	return e.RemoveAddress(w, r, current, AddressRemoval{
+		Page: page.Page{Template: "form", Title: page.Text("password.title"), Data: form}, Form: form, Done: "password_removed", Letter: "mail.password_removed",
+		Remove: func(how identity.Removal) error { return e.Users.RemovePassword(r.Context(), user, how) },
+	})
+}
+
 func passwordForm(user storage.User) page.Form {
-	return page.Form{
+	form := page.Form{
 		ID: "save", Back: backToAccount(), Lead: page.Text("password.lead"), Submit: page.Text("password.submit"), Account: cmp.Or(user.Username, user.Email),
 		Fields: append(currentPassword(user), page.NewPasswordField()),
 	}
+	if user.Password != "" {
+		form.Else = &page.Link{Text: page.Text("password.remove"), Path: passwordPath, Parameters: []string{removeParameter, "1"}}
+	}
+	return form
 }

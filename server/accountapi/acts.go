@@ -103,7 +103,7 @@ func (a *API) identities(w http.ResponseWriter, c *call) error {
 	return endpoint.WriteJSON(w, map[string]any{"identities": list})
 }
 
-// addIdentity sets the username, or sends a mail that confirms an e-mail address.
+// addIdentity sets the username, sends a mail that confirms an e-mail address, or returns the page that proves a phone number.
 func (a *API) addIdentity(w http.ResponseWriter, c *call) error {
 	form, err := endpoint.ReadParameters(c.Request, endpoint.JSONParameters{Strings: []string{"type", "value"}})
 	if err != nil {
@@ -123,11 +123,31 @@ func (a *API) addIdentity(w http.ResponseWriter, c *call) error {
 		if err := a.ConfirmEmail(c.Request, c.user(), value); err != nil {
 			return problem(err)
 		}
-		w.WriteHeader(http.StatusAccepted)
-		return nil
+		return accepted(w, struct{}{})
+	case storage.IdentityPhone:
+		if sms := c.Issuer.Directory.SMS; sms.Provider == "" || !sms.Allows(value) {
+			return endpoint.NewError(fosite.ErrInvalidRequest, "This server sends no SMS to such a number. It must begin with + and a country code.")
+		}
+		address, err := a.SuggestPhone(c.Request, c.user(), value)
+		if err != nil {
+			return problem(err)
+		}
+		return accepted(w, map[string]string{"confirm_url": address})
 	default:
-		return endpoint.NewError(fosite.ErrInvalidRequest, "type must be username or email. A WeChat user is added by bindUser, a phone number on the pages.")
+		return endpoint.NewError(fosite.ErrInvalidRequest, "type must be username, email or phone. A WeChat user is added by bindUser.")
 	}
+}
+
+// accepted writes 202 Accepted: the user confirms the change.
+func accepted(w http.ResponseWriter, body any) error {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusAccepted)
+	_, err = w.Write(raw)
+	return err
 }
 
 func (a *API) removeIdentity(w http.ResponseWriter, c *call) error {
@@ -142,7 +162,7 @@ func (a *API) methods(w http.ResponseWriter, c *call) error {
 	if err != nil {
 		return err
 	}
-	return endpoint.WriteJSON(w, map[string]any{"methods": list})
+	return endpoint.WriteJSON(w, map[string]any{"methods": list, "pages": a.MethodPages(c.Request, c.user())})
 }
 
 func (a *API) removeMethod(w http.ResponseWriter, c *call) error {

@@ -73,7 +73,7 @@ func (v *phoneVisit) number(w http.ResponseWriter, r *endpoint.Request) error {
 		return form
 	}
 	if r.Method != http.MethodPost {
-		return v.Pages.Render(w, r, v.page("account_title", form(user.Phone)))
+		return v.Pages.Render(w, r, v.page("account_title", form(v.SuggestedPhone(r, user))))
 	}
 	submitted, err := v.Pages.CSRF.ReadForm(r)
 	if err != nil {
