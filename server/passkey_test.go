@@ -364,3 +364,38 @@ func TestPasskeys_AreHiddenWhereTheyCannotWork(t *testing.T) {
 		t.Error("the browser in WeChat is offered passkeys")
 	}
 }
+
+func TestPasskey_SignInWithinStoreBudget(t *testing.T) {
+	ts, _, a := newPasskeyUser(t, storage.TwoFactorOptional)
+	b := ts.newFormBrowser()
+	b.get(ts.url + "/login/passkey")
+	action, values := b.readForm("passkey-form", "passkey")
+	a.counter = 2
+	values.Set("credential", a.get(b.passkeyOptions()))
+	counted := &operationCounter{}
+	ts.engine.Before = counted.count
+	b.submitOnce(action, values)
+	ts.engine.Before = nil
+	if session := b.storedSession(); session.ACR != "2" || counted.reads > 2 || counted.writes > 2 || counted.lists > 0 {
+		t.Errorf("%d reads, %d writes, %d lists: %v", counted.reads, counted.writes, counted.lists, counted.operations)
+	}
+}
+
+// TestPasskey_ChallengesOfAPasskeyAreBounded signs in so often that the record would grow too large.
+func TestPasskey_ChallengesOfAPasskeyAreBounded(t *testing.T) {
+	ts, _, a := newPasskeyUser(t, storage.TwoFactorOptional)
+	var b *formBrowser
+	for n := range storage.MaxPasskeyChallenges + 1 {
+		b = ts.newFormBrowser()
+		a.counter = uint32(n) + 2
+		b.signInByPasskey(a)
+	}
+	b.wantAt(t, "/login/passkey", http.StatusTooManyRequests, "")
+	ts.clock.Advance(21 * time.Minute)
+	a.counter++
+	b.signInByPasskey(a)
+	b.wantAt(t, "/account", http.StatusOK, "")
+	if left := len(list[storage.Passkey](ts.testServer)[0].Challenges); left != 1 {
+		t.Errorf("%d challenges are stored", left)
+	}
+}

@@ -32,8 +32,22 @@ type Passkey struct {
 	// is delayed, so that its owner can object.
 	ValidFrom time.Time `json:"valid_from,omitzero"`
 	UsedAt    time.Time `json:"used_at,omitzero"`
-	CreatedAt time.Time `json:"created_at,omitzero"`
+	// Challenges are the challenges that the passkey signed lately, at most MaxPasskeyChallenges. The write that adds one enforces its
+	// single use: a response is signed by one passkey.
+	Challenges []PasskeyChallenge `json:"challenges,omitempty"`
+	CreatedAt  time.Time          `json:"created_at,omitzero"`
 }
+
+// PasskeyChallenge is a challenge of a sign-in that was used.
+type PasskeyChallenge struct {
+	// ID is the challenge, in base64url.
+	ID string `json:"id"`
+	// ExpiresAt is when no page with the challenge is valid any more.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
+// MaxPasskeyChallenges bounds Passkey.Challenges.
+const MaxPasskeyChallenges = 32
 
 // ID is the passkey's name for its user and for operators.
 func (p Passkey) ID() string { return Digest(p.Directory, p.RPID, string(p.CredentialID)) }
@@ -50,7 +64,7 @@ func PasskeyKey(directory, rpID string, credentialID []byte) string {
 	return Passkey{Directory: directory, RPID: rpID, CredentialID: credentialID}.Document().ID
 }
 
-// Challenge stores a used WebAuthn challenge until it expires: the insert enforces single use.
+// Challenge stores a used WebAuthn challenge of a registration until it expires: the insert enforces single use.
 type Challenge struct {
 	Directory string `json:"directory"`
 	// ID is the challenge, in base64url.

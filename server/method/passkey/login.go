@@ -84,8 +84,8 @@ func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request) error {
 // verify verifies the response of an authenticator, within the limit of the network.
 func (e *Login) verify(r *endpoint.Request, given response) (storage.User, authorize.Authentication, error) {
 	network := ratelimit.AddressKey(r.Issuer.Directory.ID, ratelimit.AddressRule(), r.ClientIP)
-	if err := e.Passwords.Lockout.Check(r.Context(), network); err != nil {
-		return storage.User{}, authorize.Authentication{}, err
+	if wait := e.Passwords.Lockout.Wait(network); wait > 0 { // In memory: no one guesses a signature.
+		return storage.User{}, authorize.Authentication{}, ratelimit.TooManyRequests(wait)
 	}
 	user, how, err := e.Service.login(r, given)
 	if errors.Is(err, errInvalid) || errors.Is(err, errUnknown) || errors.Is(err, errSuspect) {

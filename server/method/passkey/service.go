@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
@@ -16,11 +17,12 @@ import (
 	"github.com/minifed/minifed/server/account"
 	"github.com/minifed/minifed/server/authorize"
 	"github.com/minifed/minifed/server/endpoint"
+	"github.com/minifed/minifed/server/ratelimit"
 	"github.com/minifed/minifed/storage"
 )
 
 // Service runs the ceremonies of passkeys. A challenge is sealed into its page, so that the server stores nothing until it is
-// used; then it is stored, so that it works once.
+// used; then it is stored, so that it works once: with the passkey that signed it, or in a record of its own for a new passkey.
 type Service struct {
 	Users    *identity.Service
 	Engine   storage.Engine
@@ -172,7 +174,7 @@ func (s *Service) open(r *endpoint.Request, purpose, envelope, user, interaction
 	return sealed.Session, nil
 }
 
-// spend stores a used challenge. A challenge that was used is errChallenge.
+// spend stores a used challenge of a registration. A challenge that was used is errChallenge.
 func (s *Service) spend(ctx context.Context, directory, challenge string) error {
 	_, err := storage.Insert(ctx, s.Engine, storage.Challenge{
 		Directory: directory, ID: challenge, ExpiresAt: storage.Instant(s.Now().Add(2 * challengeLife)),
@@ -228,9 +230,6 @@ func (s *Service) login(r *endpoint.Request, given response) (storage.User, auth
 	if err != nil {
 		return storage.User{}, authorize.Authentication{}, invalidResponse(err)
 	}
-	if err := s.spend(r.Context(), record.Directory, session.Challenge); err != nil {
-		return storage.User{}, authorize.Authentication{}, err
-	}
 	user, err := s.owner(r.Context(), record)
 	if err != nil {
 		return storage.User{}, authorize.Authentication{}, err
@@ -238,7 +237,7 @@ func (s *Service) login(r *endpoint.Request, given response) (storage.User, auth
 	if s.Now().Before(record.ValidFrom) {
 		return storage.User{}, authorize.Authentication{}, errDelayed
 	}
-	err = s.use(r.Context(), user, held, parsed.Response.AuthenticatorData.Counter, credential.Flags.BackupState)
+	err = s.use(r.Context(), user, held, signed{session.Challenge, parsed.Response.AuthenticatorData.Counter, credential.Flags.BackupState})
 	return user, s.authentication(record), err
 }
 
@@ -295,16 +294,29 @@ func (s *Service) owner(ctx context.Context, passkey storage.Passkey) (storage.U
 	return user, nil
 }
 
-// use stores the use of a passkey. A counter that went back is errSuspect, and marks the passkey.
-func (s *Service) use(ctx context.Context, user storage.User, held *storage.Entry[storage.Passkey], counter uint32, backedUp bool) error {
+// signed is what an authenticator has signed.
+type signed struct {
+	challenge string
+	counter   uint32
+	backedUp  bool
+}
+
+// use stores the use of a passkey and of the challenge. A used challenge is errChallenge. A counter that went back is errSuspect, and
+// marks the passkey.
+func (s *Service) use(ctx context.Context, user storage.User, held *storage.Entry[storage.Passkey], by signed) error {
 	for range useAttempts {
 		record := held.Record
-		if wentBack(record, counter) {
+		now := storage.Instant(s.Now())
+		challenges, err := withChallenge(record.Challenges, by.challenge, now)
+		if err != nil {
+			return err
+		}
+		if wentBack(record, by.counter) {
 			return errors.Join(errSuspect, s.Users.SuspectPasskey(ctx, user, held))
 		}
-		record.Counter, record.BackedUp = max(record.Counter, counter), backedUp
-		record.UsedAt = storage.Instant(s.Now())
-		_, err := held.Replace(ctx, s.Engine, record)
+		record.Counter, record.BackedUp = max(record.Counter, by.counter), by.backedUp
+		record.UsedAt, record.Challenges = now, challenges
+		_, err = held.Replace(ctx, s.Engine, record)
 		if !errors.Is(err, storage.ErrConflict) {
 			return err
 		}
@@ -317,6 +329,18 @@ func (s *Service) use(ctx context.Context, user storage.User, held *storage.Entr
 		}
 	}
 	return fmt.Errorf("passkey: %w: too many writers", storage.ErrUnavailable)
+}
+
+// withChallenge returns the used challenges of a passkey with one more, and without those that have expired.
+func withChallenge(used []storage.PasskeyChallenge, challenge string, now time.Time) ([]storage.PasskeyChallenge, error) {
+	left := slices.DeleteFunc(slices.Clone(used), func(each storage.PasskeyChallenge) bool { return !now.Before(each.ExpiresAt) })
+	if slices.ContainsFunc(left, func(each storage.PasskeyChallenge) bool { return each.ID == challenge }) {
+		return nil, errChallenge
+	}
+	if len(left) >= storage.MaxPasskeyChallenges {
+		return nil, ratelimit.TooManyRequests(left[0].ExpiresAt.Sub(now))
+	}
+	return append(left, storage.PasskeyChallenge{ID: challenge, ExpiresAt: now.Add(2 * challengeLife)}), nil
 }
 
 // wentBack reports whether a counter shows that the credential may have been copied (Web Authentication §6.1.1). Credentials that
