@@ -84,7 +84,7 @@ func (e *Login) serve(w http.ResponseWriter, r *endpoint.Request) error {
 // verify verifies the response of an authenticator, within the limit of the network.
 func (e *Login) verify(r *endpoint.Request, given response) (storage.User, authorize.Authentication, error) {
 	network := ratelimit.AddressKey(r.Issuer.Directory.ID, ratelimit.AddressRule(), r.ClientIP)
-	if wait := e.Passwords.Lockout.Wait(network); wait > 0 { // In memory: no one guesses a signature.
+	if wait := e.Passwords.Lockout.Wait(network); wait > 0 { // In memory is enough: signatures cannot be guessed.
 		return storage.User{}, authorize.Authentication{}, ratelimit.TooManyRequests(wait)
 	}
 	user, how, err := e.Service.login(r, given)
