@@ -34,7 +34,7 @@ func newPasskeyServer(t *testing.T, policy storage.TwoFactor) *pageTestServer {
 // authenticator is a security key with one credential (Web Authentication §6). Its fields can be changed to those of a faulty or
 // hostile one.
 type authenticator struct {
-	*testing.T
+	testing.TB
 	key          *ecdsa.PrivateKey
 	credentialID []byte
 	rpID, origin string
@@ -54,13 +54,13 @@ const (
 func (ts *pageTestServer) newAuthenticator() *authenticator {
 	ts.Helper()
 	return &authenticator{
-		T: ts.T, key: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(ts.T), credentialID: []byte(rand.Text()), rpID: "localhost",
+		TB: ts.T, key: must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(ts.T), credentialID: []byte(rand.Text()), rpID: "localhost",
 		origin: ts.url, flags: flagPresent | flagVerified, counter: 1,
 	}
 }
 
 func (a *authenticator) clientData(kind, challenge string) []byte {
-	return must(json.Marshal(map[string]any{"type": kind, "challenge": challenge, "origin": a.origin, "crossOrigin": false}))(a.T)
+	return must(json.Marshal(map[string]any{"type": kind, "challenge": challenge, "origin": a.origin, "crossOrigin": false}))(a.TB)
 }
 
 func (a *authenticator) data(flags byte) []byte {
@@ -73,7 +73,7 @@ func (a *authenticator) create(options map[string]any) string {
 	a.Helper()
 	user, _ := options["user"].(map[string]any)
 	a.handle, _ = user["id"].(string)
-	public := must(a.key.PublicKey.Bytes())(a.T)
+	public := must(a.key.PublicKey.Bytes())(a.TB)
 	data := append(a.data(a.flags|flagAttested), make([]byte, 16)...) // no AAGUID
 	data = binary.BigEndian.AppendUint16(data, uint16(len(a.credentialID)))
 	data = append(data, a.credentialID...)
@@ -94,7 +94,7 @@ func (a *authenticator) get(options map[string]any) string {
 	signed := sha256.Sum256(append(append([]byte(nil), data...), hash[:]...))
 	return a.respond(map[string]any{
 		"clientDataJSON": encoded(client), "authenticatorData": encoded(data), "userHandle": a.handle,
-		"signature": encoded(must(ecdsa.SignASN1(rand.Reader, a.key, signed[:]))(a.T)),
+		"signature": encoded(must(ecdsa.SignASN1(rand.Reader, a.key, signed[:]))(a.TB)),
 	})
 }
 
@@ -102,7 +102,7 @@ func (a *authenticator) respond(response map[string]any) string {
 	id := encoded(a.credentialID)
 	return string(must(json.Marshal(map[string]any{
 		"id": id, "rawId": id, "type": "public-key", "response": response, "clientExtensionResults": map[string]any{},
-	}))(a.T))
+	}))(a.TB))
 }
 
 func encoded(raw []byte) string { return base64.RawURLEncoding.EncodeToString(raw) }
