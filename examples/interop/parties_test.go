@@ -135,6 +135,13 @@ func otherParties() []party {
 			expected: result{profileShown, signInWorks, true, loggedOutEverywhere},
 		},
 		{
+			name: "omniauth", debianPackage: "ruby-omniauth-openid-connect",
+			install: debian("omniauth", "/usr/share/doc/ruby-omniauth-openid-connect", "ruby-omniauth-openid-connect", "ruby-rack", "ruby-webrick"),
+			command: []string{"rackup", "--server", "webrick", "--host", "localhost", "--port", "{port}", "--env", "production"},
+			signIn:  "/auth/minifed", user: "/", logout: "/logout",
+			expected: result{profileShown, signInWorks, false, loggedOutLocally},
+		},
+		{
 			name: "oauth2-proxy", version: "7.15.6", install: goProgram("oauth2-proxy", "github.com/oauth2-proxy/oauth2-proxy/v7@v7.15.6"),
 			command: []string{"../bin/oauth2-proxy", "--config", "oauth2-proxy.cfg"},
 			edits:   []string{"COOKIE_SECRET", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="},

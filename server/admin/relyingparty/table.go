@@ -142,6 +142,14 @@ func otherParties() []Party {
 			SendsPKCE: true, File: "main.go", Language: "go",
 		},
 		{
+			Name: "omniauth", Title: "OmniAuth (Ruby, gitlab-omniauth-openid-connect)", Version: "0.10.0", Kind: storage.ClientWeb, Redirects: []string{"/auth/minifed/callback"},
+			File: "config.ru", Language: "ruby",
+			Note: Note{
+				"With an issuer on http, for development alone, add `SWD.url_builder = URI::HTTP`.",
+				"颁发者使用 http 时（仅限开发环境），加上 `SWD.url_builder = URI::HTTP`。",
+			},
+		},
+		{
 			Name: "openidconnect-rs", Title: "openidconnect (Rust)", Version: "4.1", Kind: storage.ClientWeb, Redirects: []string{"/callback"},
 			SendsPKCE: true, File: "main.rs", Language: "rust",
 		},
