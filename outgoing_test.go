@@ -23,13 +23,16 @@ func outgoingConnections() map[string]string {
 		"server/documents.go":                    "documents",
 		"server/logout/backchannel.go":           "backchannel_logout_uri",
 		"cmd/minifed/internal/provider/audit.go": "audit.webhook.url",
-		"cmd/minifed/doctor_audit.go":            "audit.webhook.url",
-		"cmd/minifed/doctor_push.go":             "public_url",
-		"server/mail/smtp.go":                    "mail.smtp.address",
-		"cmd/minifed/internal/config/mail.go":    "mail.webhook.url",
-		"cmd/minifed/server.go":                  "--server",
-		"cmd/minifed/internal/remote/client.go":  "--server",
-		"cmd/minifed/healthcheck.go":             "listen.admin_address",
+		// Only the binary of make interop has it.
+		"cmd/minifed/internal/provider/unknown_clients_interop.go": "documents",
+		"cmd/minifed/doctor_audit.go":                              "audit.webhook.url",
+		"cmd/minifed/doctor_published.go":                          "--resource",
+		"cmd/minifed/doctor_push.go":                               "public_url",
+		"server/mail/smtp.go":                                      "mail.smtp.address",
+		"cmd/minifed/internal/config/mail.go":                      "mail.webhook.url",
+		"cmd/minifed/server.go":                                    "--server",
+		"cmd/minifed/internal/remote/client.go":                    "--server",
+		"cmd/minifed/healthcheck.go":                               "listen.admin_address",
 	}
 }
 

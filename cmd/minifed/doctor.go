@@ -63,13 +63,14 @@ type diagnosis struct {
 
 func newDoctor(c *console.Console, flags *settings) *cobra.Command {
 	d := &operatorEnv{Console: c, settings: flags}
-	return &cobra.Command{
+	identifier := ""
+	command := &cobra.Command{
 		Use:     "doctor",
-		Example: "  minifed doctor\n  minifed doctor --output json",
+		Example: "  minifed doctor\n  minifed doctor --output json\n  minifed doctor --resource https://api.example.com",
 		Args:    exactly(),
 		RunE: func(command *cobra.Command, _ []string) error {
 			e := &examination{Console: c}
-			e.run(command.Context(), flags)
+			e.run(command.Context(), flags, identifier)
 			if err := d.say(e.diagnosis(), e.print); err != nil {
 				return err
 			}
@@ -79,6 +80,8 @@ func newDoctor(c *console.Console, flags *settings) *cobra.Command {
 			return nil
 		},
 	}
+	command.Flags().StringVar(&identifier, "resource", "", "")
+	return command
 }
 
 // examination collects findings.
@@ -88,13 +91,21 @@ type examination struct {
 	findings []finding
 }
 
-func (e *examination) run(ctx context.Context, flags *settings) {
+// run checks the installation; only the API of an identifier, if that is not empty.
+func (e *examination) run(ctx context.Context, flags *settings, identifier string) {
 	config, err := flags.load(e.Console)
 	if err != nil {
 		e.failBy(locale.Text("doctor.configuration"), err, locale.Text("doctor.configuration.remedy"))
 		return
 	}
 	e.config = config
+	if identifier != "" {
+		if opened := e.openStore(ctx); opened != nil {
+			defer func() { _ = opened.Close() }() // Nothing was written that matters.
+			e.comparePublished(ctx, opened, identifier)
+		}
+		return
+	}
 	e.checkConfiguration()
 	e.checkMemory()
 	opened := e.openStore(ctx)

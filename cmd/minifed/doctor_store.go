@@ -174,6 +174,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 			e.failBy(locale.Text("doctor.clients", directory.ID), err, locale.Text("doctor.look_at_store"))
 		}
 		e.checkClients(directory, clients)
+		e.checkResources(directory, e.resourcesOf(ctx, opened, directory.ID), clients)
 		e.checkScan(directory, clients)
 		e.checkTerms(directory)
 		for _, client := range clients {

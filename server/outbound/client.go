@@ -165,6 +165,15 @@ func (o *Client) Reach(ctx context.Context, address string) error {
 	return response.Body.Close()
 }
 
+// Probe sends a GET, and returns the status and the header of the response. The body is not read.
+func (o *Client) Probe(ctx context.Context, address string) (int, http.Header, error) {
+	response, err := o.call(ctx, http.MethodGet, address, http.NoBody, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	return response.StatusCode, response.Header, response.Body.Close()
+}
+
 // Post sends a form. Any successful status is accepted; the body is not read.
 func (o *Client) Post(ctx context.Context, address string, form url.Values) error {
 	response, err := o.call(ctx, http.MethodPost, address, strings.NewReader(form.Encode()), map[string]string{"Content-Type": endpoint.FormMediaType})
