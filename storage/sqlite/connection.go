@@ -37,14 +37,15 @@ type dialer func(ctx context.Context, path string) (*connection, error)
 const busyTimeout = 5 * time.Second
 
 // dsn names the file with the pragmas that every connection needs.
-func dsn(path string, pragmas ...string) string {
-	query := url.Values{
+func dsn(path string, pragmas ...string) string { return fileURL(path, settings(pragmas...)) }
+
+func settings(pragmas ...string) url.Values {
+	return url.Values{
 		"_pragma": append([]string{
 			fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()), "journal_mode(WAL)", "synchronous(FULL)", "fullfsync(ON)", "trusted_schema(OFF)",
 		}, pragmas...),
 		"_dqs": {"0"}, "_error_rc": {"1"}, "_defensive": {"1"},
 	}
-	return fileURL(path, query)
 }
 
 func fileURL(path string, query url.Values) string {
@@ -66,6 +67,13 @@ func dialWriter(ctx context.Context, path string) (*connection, error) {
 // a memory map, gains nothing. It leaves checkpoints to the writer.
 func dialReader(ctx context.Context, path string) (*connection, error) {
 	return connect(ctx, path, dsn(path, "query_only(ON)", "wal_autocheckpoint(0)"))
+}
+
+// dialPages opens a connection that may write pages, which no other connection may. It leaves checkpoints to the writer.
+func dialPages(ctx context.Context, path string) (*connection, error) {
+	query := settings("cache_size(-500)", "wal_autocheckpoint(0)", "busy_timeout(0)")
+	query.Del("_defensive")
+	return connect(ctx, path, fileURL(path, query))
 }
 
 // dialClaim opens a connection that does not wait: a claim is held for as long as its server lives.

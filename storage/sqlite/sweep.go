@@ -1,9 +1,11 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"time"
 
@@ -43,6 +45,10 @@ type sweep struct {
 	until time.Time
 	// truncated is when the log was last emptied.
 	truncated time.Time
+	// overwriting overwrites unused space before the log is emptied; nil while it does not run. overwritten says that it has run since
+	// the log was last emptied, and emptied that this process has emptied the log.
+	overwriting          *overwriting
+	overwritten, emptied bool
 	// removals are the expired documents that are being deleted, by table, where rows are indexed later.
 	removals map[*lookups]*removal
 }
@@ -100,26 +106,78 @@ func (s *sweep) step(w *writer) {
 		w.engine.logger.Warn("expired documents could not be removed", slog.Any("error", err))
 		clear(s.removals)
 		s.next = 0
-	} else if more {
+	} else if more || s.erase(w) {
 		rest = sweepRest
-	} else {
-		s.truncate(w)
 	}
 	s.timer.Reset(rest)
 }
 
-// truncate empties the log when it is due. While another connection reads from the log, it is tried again after the next sweep.
+// erase overwrites the unused space of the file when it is due, and empties the log after that. It reports whether more is to be done
+// soon. If the log is still empty, no process has changed the file.
+func (s *sweep) erase(w *writer) (more bool) {
+	if time.Since(s.truncated) < truncateEvery || w.connect() != nil { // The next request reports the error.
+		return false
+	}
+	if s.emptied && isEmpty(w.engine.path+"-wal") {
+		s.truncated = time.Now()
+		return false
+	}
+	if !s.overwritten {
+		more, err := s.overwrite(w)
+		if err != nil {
+			w.engine.logger.Warn("unused space of the file could not be overwritten; it is tried again", slog.Any("error", err))
+		}
+		if more || err != nil {
+			return more
+		}
+		s.overwritten = true
+	}
+	s.truncate(w)
+	return false
+}
+
+// overwrite executes one transaction that overwrites unused space. It reports whether more is to be done.
+func (s *sweep) overwrite(w *writer) (more bool, err error) {
+	if s.overwriting == nil {
+		conn, err := dialPages(context.Background(), w.engine.path)
+		if err != nil {
+			return false, err
+		}
+		s.overwriting = &overwriting{conn: conn}
+	}
+	more, writes, err := s.overwriting.step()
+	if reasonOf(err) == FileLocked { // by a tool
+		return true, nil
+	}
+	w.checkpoints.committed(w.conn, writes)
+	if more && err == nil {
+		return true, nil
+	}
+	return false, errors.Join(err, s.stop())
+}
+
+// stop ends overwriting. The next one begins with the first page.
+func (s *sweep) stop() error {
+	if s == nil || s.overwriting == nil {
+		return nil
+	}
+	conn := s.overwriting.conn
+	s.overwriting = nil
+	return conn.Close()
+}
+
+// isEmpty reports whether a file has no content.
+func isEmpty(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Size() == 0
+}
+
+// truncate empties the log. While another connection reads from the log, it is tried again after the next sweep.
 func (s *sweep) truncate(w *writer) {
-	if time.Since(s.truncated) < truncateEvery {
-		return
-	}
-	if err := w.connect(); err != nil {
-		return // The next request reports it.
-	}
 	emptied, err := w.conn.truncateLog()
 	w.checkpoints.warn(err)
 	if emptied {
-		s.truncated = time.Now()
+		s.truncated, s.overwritten, s.emptied = time.Now(), false, true
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -164,7 +165,7 @@ func (w *writer) serve(mergeRows int) {
 // run works until the engine is closed and the queue is empty. A sweep gets its turn when no request waits.
 func (w *writer) run() {
 	defer close(w.stopped)
-	defer w.inTurn(func() { _ = w.disconnect() })
+	defer w.inTurn(func() { _ = errors.Join(w.sweep.stop(), w.disconnect()) })
 	for {
 		select {
 		case <-w.waiting:
