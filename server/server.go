@@ -114,9 +114,10 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&account.Apps{Account: d.account},
 		&device.Authorization{Clients: d.clients, Store: d.store, Random: d.Rand, Limits: device.NewLimits(d.Now), Targets: d.targets},
 		&device.Backend{
-			Store: d.store, Clients: d.clients, Login: wechat, Lockout: d.lockout, Audit: d.Audit, Notifications: d.notifications, Now: d.Now,
+			Store: d.store, Clients: d.clients, Login: wechat, Lockout: d.lockout, Audit: d.Audit, Notifications: d.notifications,
+			Adopt: d.documents.Adopt, Now: d.Now,
 		},
-		&device.Page{Account: d.account, Store: d.store, Lockout: d.lockout, Audit: d.Audit},
+		&device.Page{Account: d.account, Store: d.store, Lockout: d.lockout, Audit: d.Audit, Adopt: d.documents.Adopt},
 		&wechatweb.Begin{Service: d.wechatPages},
 		&wechatweb.Callback{Service: d.wechatPages},
 	}

@@ -31,7 +31,9 @@ type Backend struct {
 	Lockout       *ratelimit.Lockout
 	Audit         authorize.Recorder
 	Notifications page.Notifications
-	Now           func() time.Time
+	// Adopt stores a client that a user allows the device for.
+	Adopt Adopt
+	Now   func() time.Time
 }
 
 const backendPath = "/federation/wechat/miniapp/device/"
@@ -208,7 +210,7 @@ func (b *Backend) allow(w http.ResponseWriter, r *endpoint.Request) error {
 }
 
 func (b *Backend) store(r *endpoint.Request, found *oauth2.ActiveGrant, login federation.Confirmed) error {
-	err := allowance{b.Store, b.Audit, b.Notifications}.allow(r, login.User, found, storage.Grant{
+	err := allowance{b.Store, b.Audit, b.Notifications, b.Adopt}.allow(r, login.User, found, storage.Grant{
 		Scopes: deviceOf(found), AuthTime: storage.Instant(b.Now()), AMR: []string{authorize.AMRDevice}, ACR: authorize.ACRSingleFactor,
 		Device: &storage.Device{Login: login.Grant},
 	})

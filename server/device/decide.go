@@ -114,7 +114,7 @@ func (e *Page) submit(w http.ResponseWriter, r *endpoint.Request, current *autho
 // allow gives the device the session's user. The decision is not remembered: the next device asks again.
 func (e *Page) allow(r *endpoint.Request, current *authorize.CurrentSession, found *oauth2.ActiveGrant, scopes []string) error {
 	user, session := current.User, current.Record
-	return allowance{e.Store, e.Audit, e.Notifications}.allow(r, user, found, storage.Grant{
+	return allowance{e.Store, e.Audit, e.Notifications, e.Adopt}.allow(r, user, found, storage.Grant{
 		Scopes: scopes, AuthTime: session.AuthTime, AMR: session.AMR, ACR: session.ACR, Device: &storage.Device{},
 	})
 }
@@ -124,6 +124,7 @@ type allowance struct {
 	store         *oauth2.Store
 	audit         authorize.Recorder
 	notifications page.Notifications
+	adopt         Adopt
 }
 
 // allow records that a user allows a device, stores it, and notifies the user. by has Scopes, Device, and how the user authenticated.
@@ -134,6 +135,10 @@ func (a allowance) allow(r *endpoint.Request, user storage.User, found *oauth2.A
 	asked := slices.Concat(found.Grant.Scopes, found.Grant.AskedScopes)
 	by.AskedScopes = endpoint.Difference(asked, by.Scopes)
 	if err := a.record(r.Context(), user, client, by.Scopes); err != nil {
+		return err
+	}
+	// A client that registered itself is deleted after a day unless a user consented to it.
+	if _, err := a.adopt(r.Context(), client); err != nil {
 		return err
 	}
 	if err := a.store.AllowDevice(r.Context(), found.Grant.ID, by); err != nil {

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -26,7 +27,12 @@ type Page struct {
 	Store   *oauth2.Store
 	Lockout *ratelimit.Lockout
 	Audit   authorize.Recorder
+	// Adopt stores a client that a user allows the device for.
+	Adopt Adopt
 }
+
+// Adopt stores a client whose first user consents, and returns its record: see clientdocument.Clients.
+type Adopt func(ctx context.Context, client storage.Client) (storage.Client, error)
 
 const (
 	purposeDevice = "device"
