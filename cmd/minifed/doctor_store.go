@@ -177,6 +177,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 		e.checkResources(directory, e.resourcesOf(ctx, opened, directory.ID), clients)
 		e.checkScan(directory, clients)
 		e.checkTerms(directory)
+		e.checkUnknownClients(ctx, opened, directory, clients)
 		for _, client := range clients {
 			if client.Federation != nil && !client.Disabled && !directory.Disabled {
 				credentials.check(ctx, client)

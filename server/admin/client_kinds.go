@@ -86,7 +86,12 @@ func deviceGrant(kind storage.ClientKind) []string {
 
 // DeviceGrantUnoffered reports whether a client has the device grant, which its directory does not offer.
 func DeviceGrantUnoffered(client storage.Client, directory storage.Directory) bool {
-	return slices.Contains(client.GrantTypes, grantDevice) && !directory.Policy.DeviceGrant
+	return HasDeviceGrant(client) && !directory.Policy.DeviceGrant
+}
+
+// HasDeviceGrant reports whether a client has the device grant.
+func HasDeviceGrant(client storage.Client) bool {
+	return slices.Contains(client.GrantTypes, grantDevice)
 }
 
 // hasSecrets reports whether clients of the kind may have secrets.
