@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/minifed/minifed/cmd/minifed/porttest"
 	"github.com/minifed/minifed/examples/exampletest"
@@ -27,6 +28,8 @@ type agent struct {
 	install, command []string
 	// cannotStepUp says why the SDK does not ask its user for a further scope.
 	cannotStepUp string
+	// server starts a server with the same SDK, which protects itself without package resource.
+	server []string
 }
 
 func agents(t *testing.T) []agent {
@@ -45,7 +48,7 @@ func agents(t *testing.T) []agent {
 		{
 			name: "python", sdk: "mcp 2.3.0 with FastMCP 4.2.3", folder: "interop/python",
 			install: []string{"sh", "-c", "python3 -m venv " + environment + " && " + environment + "/bin/pip install --quiet -r requirements.txt"},
-			command: []string{environment + "/bin/python", "agent.py"},
+			command: []string{environment + "/bin/python", "agent.py"}, server: []string{environment + "/bin/python", "interop/python/server.py"},
 		},
 	}
 }
@@ -76,6 +79,9 @@ func TestInterop_AgentsOfSDKsSignIn(t *testing.T) {
 			if agent.install != nil {
 				install(t, agent.folder, agent.install...)
 			}
+			if agent.server != nil {
+				useOwnServer(t, agent, minifed, proxy, browser)
+			}
 			for issuer, server := range servers {
 				for _, document := range []string{"", documents.publish(agent.name)} {
 					started := startAgent(t, agent, server, document)
@@ -89,6 +95,35 @@ func TestInterop_AgentsOfSDKsSignIn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// useOwnServer signs an agent in to a server with the same SDK, with a metadata document.
+func useOwnServer(t *testing.T, agent agent, minifed *exampletest.Minifed, proxy *recorder, browser *chromiumtest.Browser) {
+	t.Helper()
+	_, port, _ := strings.Cut(porttest.Address(t), ":")
+	server := exampletest.Start(t, []string{"ISSUER=" + proxy.url, "PORT=" + port}, agent.server...) + "/mcp"
+	waitFor(t, server)
+	minifed.CLI(t, "", "resource", "create", server, "--name", "Sample tools", "--asked-by", "any", "--scope", "*tools Use the tools", "--token-alg", "RS256")
+	started := startAgent(t, agent, server, documentURL(agent.name))
+	proxy.start()
+	proxy.check(t, started.follow(t, browser.Open(browser.Profile(), "about:blank"), proxy), true, false)
+}
+
+// waitFor waits until a server listens.
+func waitFor(t *testing.T, address string) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			_ = response.Body.Close()
+			return
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+	t.Fatalf("%s does not listen", address)
 }
 
 func install(t *testing.T, folder string, command ...string) {
