@@ -225,7 +225,7 @@ func (d *dependencies) addAuthorize() error {
 	d.account = &account.Account{
 		Pages: d.pages, Sessions: d.authorize.Sessions, Users: d.users, Passwords: d.passwords, SignIns: signIns,
 		Notifications: d.notifications, Sealer: d.sealer, Engine: d.Engine, Clients: d.catalog, Now: d.Now,
-		Store: d.store, Subjects: d.subjects, Connections: d.connections,
+		Store: d.store, Subjects: d.subjects, Connections: d.connections, Resources: d.resources,
 	}
 	d.wechatPages = &wechatweb.Service{
 		Account: d.account, Connections: d.connections, WebUsers: d.webUsers, WeChatPages: d.WeChatPages,

@@ -63,15 +63,15 @@ type device struct {
 }
 
 // newDevice requests the codes of a device.
-func (ts *pageTestServer) newDevice(scope string) *device {
+func (ts *pageTestServer) newDevice(scope string, further ...string) *device {
 	ts.Helper()
-	return ts.newDeviceIn("", scope)
+	return ts.newDeviceIn("", scope, further...)
 }
 
 // newDeviceIn requests the codes of a device in a country.
-func (ts *pageTestServer) newDeviceIn(country, scope string) *device {
+func (ts *pageTestServer) newDeviceIn(country, scope string, further ...string) *device {
 	ts.Helper()
-	request := ts.formOf("tv", devicePath, "scope", scope)
+	request := ts.formOf("tv", devicePath, append([]string{"scope", scope}, further...)...)
 	if country != "" {
 		request.Header.Set("Cf-Ipcountry", country)
 	}
@@ -160,6 +160,20 @@ func TestRFC8628_UserAllowsDeviceAfterScan(t *testing.T) {
 	if a := next.poll(); a.status != http.StatusOK || a.member("refresh_token") != "" {
 		t.Errorf("%d %s", a.status, a.raw)
 	}
+}
+
+// The page shows the API that a device asks for as the consent page does: its name, its host and the texts of its scopes.
+func TestDevice_PageShowsTheAPI(t *testing.T) {
+	ts := newDeviceServer(t)
+	ts.addResource(ordersAPI, "orders", func(*storage.Resource) {})
+	d := ts.newDevice("orders:read orders:write", "resource", ordersAPI)
+	b := ts.newFormBrowser()
+	b.scan(d, "wanda")
+	for _, text := range []string{"The orders API", "orders.example", "Read your orders", "Change your orders"} {
+		b.wantAt(t, "/device", http.StatusOK, text)
+	}
+	b.press("decide-form", "allow")
+	ts.wantToken("the device", d.poll(), ordersAPI, "orders:read orders:write")
 }
 
 func TestDevice_TypedCode(t *testing.T) {

@@ -34,6 +34,7 @@ type Account struct {
 	Store         *oauth2.Store
 	Subjects      token.Subjects
 	Connections   *endpoint.Connections
+	Resources     *endpoint.Resources
 	// Ways are the sign-in methods in addition to the password.
 	Ways []Way
 	Now  func() time.Time

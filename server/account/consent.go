@@ -1,6 +1,7 @@
 package account
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -152,12 +153,24 @@ func scopesView(directory storage.Directory, scopes []string) []shownScope {
 	return shown
 }
 
-// ShownScope describes a scope to the end-user.
-type ShownScope = shownScope
+// ScopeGroup is the scopes of one API, or those of the account.
+type ScopeGroup = scopeGroup
 
-// ShownScopes describes the scopes of a request to the end-user, openid first.
-func ShownScopes(directory storage.Directory, scopes []string) []ShownScope {
-	return scopesView(directory, scopes)
+// ScopeGroups describes the scopes of a request for an audience to the end-user: those of the account, and then those of each API.
+// Audiences without a record have no text.
+func (a *Account) ScopeGroups(r *endpoint.Request, audience, scopes []string) ([]ScopeGroup, error) {
+	offer := authorize.ConsentOffer{Scopes: scopes}
+	for _, identifier := range audience {
+		found, err := a.Resources.FindAudience(r.Context(), r.Issuer, identifier)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		offer.Resources = append(offer.Resources, found)
+	}
+	return scopeGroups(r, offer), nil
 }
 
 // scopesInOrder orders scopes: first those about the user, then those of the application.

@@ -47,10 +47,13 @@ func (e *Page) decide(w http.ResponseWriter, r *endpoint.Request) error {
 		return e.submit(w, r, current, found)
 	}
 	device := found.Grant.Device
+	groups, err := e.ScopeGroups(r, found.Grant.Audience, offered(found, current.User))
+	if err != nil {
+		return err
+	}
 	return e.Pages.Render(w, r, page.Page{Template: "device", Title: page.Text("device.allow.title"), Data: data{
 		Step: stepDecide, Code: shown(entered.Code), Client: page.ViewClient(r, found.Client.Record()), Person: page.ViewUser(current.User),
-		Scopes:  account.ShownScopes(r.Issuer.Directory, offered(found, current.User)),
-		Country: device.Country, Differs: device.Country != "" && r.Country != "" && device.Country != r.Country,
+		Groups: groups, Country: device.Country, Differs: device.Country != "" && r.Country != "" && device.Country != r.Country,
 	}})
 }
 

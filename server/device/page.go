@@ -63,7 +63,7 @@ type data struct {
 	Fields      []page.Field
 	Client      page.ClientView
 	Person      page.UserView
-	Scopes      []account.ShownScope
+	Groups      []account.ScopeGroup
 	// Country is that of the device; empty if unknown. Differs means that the user is in another one.
 	Country string
 	Differs bool
