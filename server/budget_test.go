@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
 )
@@ -103,6 +105,28 @@ func TestRequests_StayWithinStoreBudget(t *testing.T) {
 					counted.reads, counted.writes, counted.lists, row.reads, row.writes, counted.operations)
 			}
 		})
+	}
+}
+
+// unseeingEngine is an engine that knows of no document, as if another process had inserted all of them.
+type unseeingEngine struct{ storage.Engine }
+
+func (unseeingEngine) Unseen(storage.Kind, string, time.Duration) bool { return true }
+
+// A code that the process has not seen is exchanged without a search for an earlier request. If there was one, WeChat says so.
+func TestExchange_DoesNotSearchUnseenCode(t *testing.T) {
+	ts := newTestServer(t).withConfig(func(c *server.Config) { c.Engine, c.SingleProcess = unseeingEngine{c.Engine}, true })
+	ts.warmCaches("mini")
+	ts.login("mini", "alice")
+	counted, code := &operationCounter{}, ts.app("mini").Login("alice")
+	ts.engine.Before = counted.count
+	first := ts.exchange("mini", code)
+	ts.engine.Before = nil
+	if first.status != http.StatusOK || counted.reads != 2 || counted.writes != 1 {
+		t.Errorf("%d %s after %d reads and %d writes", first.status, first.raw, counted.reads, counted.writes)
+	}
+	if again := ts.exchange("mini", code); again.status != http.StatusOK || again.member("refresh_token") != first.member("refresh_token") {
+		t.Errorf("the repeat gets %d %s", again.status, again.raw)
 	}
 }
 

@@ -56,6 +56,8 @@ type Request struct {
 	client *storage.Client
 	// ids are the candidate IDs of the code's grant, after they were derived.
 	ids []oauth2.GrantID
+	// searched means that an earlier request with the code was searched.
+	searched bool
 	// cached are the keys of WeChat's results for this request. unfinished means that a later login may need them.
 	cached     []resultKey
 	unfinished bool

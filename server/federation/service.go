@@ -167,6 +167,11 @@ func (f *Service) findReplay(ctx context.Context, client *oauth2.Client, request
 		if err != nil {
 			return nil, err
 		}
+		first := !v.searched
+		v.searched = true
+		if first && f.Store.Unseen(client.Record().Directory, ids) {
+			return nil, storage.ErrNotFound // Another process may have it: WeChat then reports the code as used, and the next search reads.
+		}
 		return f.Store.Repeat(ctx, client, ids, v.requestDigest(request))
 	}
 	live, err := f.Store.Ticket(ctx, client, v.ticket, v.requestDigest(request))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -47,6 +49,21 @@ func (s *Store) Reject(ctx context.Context, client *Client, g storage.Grant, cod
 		return fmt.Errorf("oauth2: rejection: %w", err)
 	}
 	return nil
+}
+
+// unseer is an engine of a single process. Unseen reports whether no document with an ID was inserted within a time, as far as the
+// engine knows without a read.
+type unseer interface {
+	Unseen(kind storage.Kind, id string, within time.Duration) bool
+}
+
+// Unseen reports whether no earlier request within RepeatWindow has stored a grant with one of the IDs, so that Repeat would find none.
+// False means that only Repeat knows.
+func (s *Store) Unseen(directory string, ids []GrantID) bool {
+	engine, ok := s.Engine.(unseer)
+	return ok && !slices.ContainsFunc(ids, func(id GrantID) bool {
+		return !engine.Unseen(storage.KindGrant, storage.Key(directory, id.ID), RepeatWindow)
+	})
 }
 
 func (s *Store) repeat(ctx context.Context, client *Client, u *unit, asked, askedBind string) (*ActiveGrant, error) {

@@ -253,6 +253,42 @@ func TestGrants_ExpiredRowIsReplacedAndSwept(t *testing.T) {
 	})
 }
 
+// The memory of the grants that are not indexed yet says what was not inserted lately, as far as it reaches back.
+func TestGrants_UnseenWithinATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := openTest(t, Options{Serve: true, Now: time.Now, mergeRows: fewRows})
+		stored := mustInsert(t, e, grantNumber(1)).ID
+		want := func(when string, ofNew, ofStored bool) {
+			t.Helper()
+			if got := e.Unseen(storage.KindGrant, "another", time.Minute); got != ofNew {
+				t.Errorf("%s: another ID: %t", when, got)
+			}
+			if got := e.Unseen(storage.KindGrant, stored, time.Minute); got != ofStored {
+				t.Errorf("%s: the stored ID: %t", when, got)
+			}
+		}
+		want("after the start", false, false)
+		time.Sleep(time.Minute)
+		want("a minute later", true, false)
+		insertGrants(t, e, 100, 100+fewRows)
+		recent := e.tables[storage.KindGrant].lookups.recent.Load()
+		for i := 1000; recent.withID(stored) != nil; i++ { // Each commit adds a part to the indexes.
+			synctest.Wait()
+			mustInsert(t, e, grantNumber(i))
+		}
+		want("after a merge", false, false)
+		time.Sleep(time.Minute)
+		want("a minute after the merge", true, true)
+		if e.Unseen(storage.KindUser, "another", time.Minute) {
+			t.Error("users are not remembered")
+		}
+	})
+	tool := openTest(t, Options{})
+	if tool.Unseen(storage.KindGrant, "another", 0) {
+		t.Error("a tool does not know what the server inserts")
+	}
+}
+
 // A replacement that moves the expiry writes the row alone; the sweep follows.
 func TestGrants_SweepFollowsMovedExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+	"time"
 
 	"github.com/minifed/minifed/storage"
 )
@@ -35,6 +36,13 @@ func (e *Engine) Get(ctx context.Context, kind storage.Kind, id string) (storage
 		return storage.Document{}, storage.ErrNotFound
 	}
 	return e.scan(kind, id, r.row[:])
+}
+
+// Unseen reports whether this server has inserted no document with this ID within a time. It reads nothing: false also means that it
+// does not know. A document that a tool inserts into the file of a running server is not seen.
+func (e *Engine) Unseen(kind storage.Kind, id string, within time.Duration) bool {
+	t, err := e.table(kind)
+	return err == nil && t.lookups != nil && t.lookups.recent.Load().unseen(id, e.now().Add(-within))
 }
 
 // reader waits for a reader that is free. If no transaction runs, it is the connection of the writer: its cache of pages is still

@@ -91,6 +91,21 @@ func (r *recent) lookUp(text string, in func(*generation) *multimap) (seqs []int
 	return seqs
 }
 
+// unseen reports whether no row with an ID was added since a time. It returns false too if the memory does not reach back so far.
+func (r *recent) unseen(id string, since time.Time) bool {
+	if r == nil {
+		return false
+	}
+	r.mu.RLock()
+	first := r.filling
+	if r.merging != nil {
+		first = r.merging
+	}
+	known := !first.since.After(since)
+	r.mu.RUnlock()
+	return known && len(r.withID(id)) == 0
+}
+
 // lastRow is the highest row that was ever added.
 func (r *recent) lastRow() int64 {
 	if r == nil {

@@ -68,9 +68,14 @@ type confirmer interface {
 	Confirm(ctx context.Context, kind storage.Kind, id string) (storage.Document, error)
 }
 
+// unseer is an engine that knows without a read that a document was not inserted lately.
+type unseer interface {
+	Unseen(kind storage.Kind, id string, within time.Duration) bool
+}
+
 // MeasureStore returns an engine that counts and times the operations of another one, in minifed_store_operations_total and
 // minifed_store_operation_duration_seconds. It costs a request well under a microsecond. Close closes the other engine, and
-// methods that it has beyond storage.Engine are lost, but for Confirm.
+// methods that it has beyond storage.Engine are lost, but for Confirm and Unseen.
 func MeasureStore(engine storage.Engine, registry prometheus.Registerer, now func() time.Time) (storage.Engine, error) {
 	m := &measuredStore{
 		Engine: engine, now: now, counted: map[storage.Kind]*storeCounters{},
@@ -95,6 +100,9 @@ func MeasureStore(engine storage.Engine, registry prometheus.Registerer, now fun
 	}
 	if other, ok := engine.(confirmer); ok {
 		return &confirmingStore{m, other}, nil
+	}
+	if other, ok := engine.(unseer); ok {
+		return &unseenStore{m, other}, nil
 	}
 	return m, nil
 }
@@ -167,6 +175,12 @@ func (m *measuredStore) List(ctx context.Context, query storage.Query) (storage.
 	page, err := m.Engine.List(ctx, query)
 	m.done(query.Kind, methodList, started, err)
 	return page, err
+}
+
+// unseenStore is a measuredStore of an engine that knows what was not inserted. That is no operation of the store.
+type unseenStore struct {
+	*measuredStore
+	unseer
 }
 
 // confirmingStore is a measuredStore of an engine that can confirm.

@@ -135,6 +135,24 @@ func TestStoreMetrics_PassConfirmOn(t *testing.T) {
 	}
 }
 
+// unseeingEngine is an engine that knows what was not inserted.
+type unseeingEngine struct{ storage.Engine }
+
+func (unseeingEngine) Unseen(_ storage.Kind, id string, _ time.Duration) bool { return id == "new" }
+
+func TestStoreMetrics_PassUnseenOn(t *testing.T) {
+	engine, err := metrics.MeasureStore(unseeingEngine{storagetest.NewMemory(time.Now)}, prometheus.NewRegistry(), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	able, can := engine.(interface {
+		Unseen(storage.Kind, string, time.Duration) bool
+	})
+	if !can || !able.Unseen(storage.KindGrant, "new", time.Minute) || able.Unseen(storage.KindGrant, "old", time.Minute) {
+		t.Errorf("%T does not pass it on", engine)
+	}
+}
+
 func TestWeChatMetrics_CountByAPIAndClass(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	observe, err := metrics.MeasureWeChat(registry)
