@@ -22,10 +22,10 @@ const (
 	// maxWaiting bounds the sign-ins that wait for the records of their users, about 1 MB. The batches have those above it.
 	maxWaiting = 1 << 12
 	// usersPerFlush bounds the users whose records are written in a second, and usersUnderLoad does so in a second with more sign-ins
-	// than that, because each of these writes costs a third of a login.
+	// than that, because each of these writes costs a third of a login. userWriters writes share a commit.
 	usersPerFlush  = 256
 	usersUnderLoad = 16
-	userWriters    = 4
+	userWriters    = 32
 	userAttempts   = 4
 )
 
