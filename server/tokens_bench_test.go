@@ -2,6 +2,8 @@ package server_test
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -45,7 +47,7 @@ func newBenchServer(tb testing.TB, edits ...func(*server.Config)) *benchServer {
 	config := keys.Config{Engine: b.engine, Master: master, Now: time.Now, Random: rand.Reader, Logger: slog.New(slog.DiscardHandler), VerifiedTokens: 1024}
 	b.ring = must(keys.NewRing(config))(tb)
 	secrets := must(keys.NewSecrets(config))(tb)
-	directory := storage.Directory{ID: "default", Name: "Default", Policy: storage.Policy{SigningAlgorithms: []string{"ES256"}, DeviceGrant: true}, CreatedAt: time.Now()}
+	directory := storage.Directory{ID: "default", Name: "Default", Policy: storage.Policy{SigningAlgorithms: []string{"ES256"}, DeviceGrant: true, Registration: storage.RegistrationToken}, CreatedAt: time.Now()}
 	must(storage.Insert(b.Context(), b.engine, directory))(tb)
 	check(tb, b.ring.EnsureDirectory(b.Context(), directory))
 	check(tb, secrets.Ensure(b.Context(), directory.ID))
@@ -209,4 +211,35 @@ func BenchmarkDevicePoll(bench *testing.B) {
 		bare.ServeHTTP(httptest.NewRecorder(), request)
 	}
 	b.reportWithFloor(bench, floor, poll)
+}
+
+// BenchmarkRegistration measures the registration of a client with an initial access token, with HTTP parsing and without the network.
+// Its floor is an HTTP handler that parses the same JSON and inserts two records: the client, and the entry of the audit.
+func BenchmarkRegistration(bench *testing.B) {
+	b := newBenchServer(bench)
+	const token = "bench.secret-of-the-token"
+	sum := sha256.Sum256([]byte(token))
+	must(storage.Insert(b.Context(), b.engine, storage.InitialToken{
+		Directory: "default", ID: "bench", Hash: base64.RawURLEncoding.EncodeToString(sum[:]), ExpiresAt: time.Now().Add(24 * time.Hour),
+	}))(bench)
+	request := func() *http.Request {
+		r := httptest.NewRequest(http.MethodPost, benchURL+registerPath, strings.NewReader(webBody))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+token)
+		return r
+	}
+	bare := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var metadata map[string]any
+		check(bench, json.NewDecoder(r.Body).Decode(&metadata))
+		must(storage.Insert(r.Context(), b.engine, storage.Client{Directory: "default", ID: rand.Text()}))(bench)
+		must(storage.Insert(r.Context(), b.engine, storage.AuditEntry{Directory: "default", ID: rand.Text()}))(bench)
+		w.WriteHeader(http.StatusCreated)
+	})
+	b.reportWithFloor(bench, func() { bare.ServeHTTP(httptest.NewRecorder(), request()) }, func() int {
+		answer := httptest.NewRecorder()
+		if b.server.ServeHTTP(answer, request()); answer.Code != http.StatusCreated {
+			bench.Fatalf("%d %s", answer.Code, answer.Body)
+		}
+		return http.StatusOK
+	})
 }
