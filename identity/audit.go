@@ -178,16 +178,19 @@ func MaskPhone(number string) string {
 	return "…" + number[len(number)-shown:]
 }
 
-// MaskName returns an e-mail address with the first character of its local part alone, and hides a username that could be a phone
-// number.
+// MaskName returns the first character of a username, or of the local part of an e-mail address with the domain. It hides a username
+// that could be a phone number. The audit outlives a deleted user; its target identifies a user who still exists.
 func MaskName(name string) string {
 	local, domain, mail := strings.Cut(name, "@")
-	if mail {
-		_, size := utf8.DecodeRuneInString(local)
-		return local[:size] + "…@" + domain
-	}
 	if len(name) > 6 && strings.Trim(name, "+-() 0123456789") == "" {
 		return MaskPhone(name)
 	}
-	return name
+	if name == "" {
+		return ""
+	}
+	_, size := utf8.DecodeRuneInString(local)
+	if mail {
+		return local[:size] + "…@" + domain
+	}
+	return local[:size] + "…"
 }

@@ -99,7 +99,7 @@ func (s *Service) AddPasskey(ctx context.Context, user storage.User, passkey sto
 	if len(methods.Passkeys) >= MaxPasskeys {
 		return ErrMethodLimit
 	}
-	if err := s.record(ctx, actor, ActionPasskeyAdd, user, map[string]string{"name": passkey.Name}); err != nil {
+	if err := s.record(ctx, actor, ActionPasskeyAdd, user, map[string]string{"passkey": passkey.ID()}); err != nil {
 		return err
 	}
 	passkey.Directory, passkey.DirectoryIncarnation, passkey.User = user.Directory, user.DirectoryIncarnation, user.ID
@@ -247,7 +247,7 @@ func (s *Service) signsInByCode(directory storage.Directory, user storage.User) 
 
 // SuspectPasskey marks a passkey whose signature counter went back.
 func (s *Service) SuspectPasskey(ctx context.Context, user storage.User, passkey *storage.Entry[storage.Passkey]) error {
-	if err := s.record(ctx, Self(user.ID), ActionPasskeySuspect, user, map[string]string{"name": passkey.Record.Name}); err != nil {
+	if err := s.record(ctx, Self(user.ID), ActionPasskeySuspect, user, map[string]string{"passkey": passkey.Record.ID()}); err != nil {
 		return err
 	}
 	next := passkey.Record
