@@ -10,6 +10,7 @@ import (
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/server/endpoint"
 	"github.com/minifed/minifed/server/token"
+	"github.com/minifed/minifed/storage/oauth2"
 )
 
 // Profile is POST /federation/wechat/miniapp/profile: a login of a mini-program user that returns the user's claims with the
@@ -94,7 +95,11 @@ func (h Handler) login(form url.Values, v *Request) (LoginResponse, error) {
 	}
 	scope, _ := response.Scope.(string)
 	user := token.WithPlaceholder(*v.user, *v.client, v.user.ID)
-	return LoginResponse{response, token.ClaimsOf(v.Issuer.Directory).OfScopes(user.ID, user, strings.Fields(scope))}, nil
+	profile := token.ClaimsOf(v.Issuer.Directory).OfScopes(user.ID, user, strings.Fields(scope))
+	if v.formerSub != nil {
+		profile[oauth2.ClaimFormerSub] = v.formerSub
+	}
+	return LoginResponse{response, profile}, nil
 }
 
 // LoginResponse is a token response with the claims of UserInfo.

@@ -52,8 +52,10 @@ type Request struct {
 	// proven is the user of accessToken.
 	proven *storage.User
 	// user is the stored user who signed in, at client.
-	user   *storage.User
-	client *storage.Client
+	user *storage.User
+	// formerSub is the value of oauth2.ClaimFormerSub; nil if there is none.
+	formerSub any
+	client    *storage.Client
 	// ids are the candidate IDs of the code's grant, after they were derived.
 	ids []oauth2.GrantID
 	// searched means that an earlier request with the code was searched.

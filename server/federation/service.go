@@ -157,7 +157,8 @@ func (f *Service) ResolveReplay(ctx context.Context, request grants.Exchange) (g
 	record := client.Record()
 	v.user, v.client, v.grant = &live.User, &record, live.Grant.ID
 	attempt.Method = "" // The earlier request was the sign-in.
-	return subjectOf(live.Grant, live.Subject), true, nil
+	v.formerSub = live.FormerSub
+	return subjectOf(live.Grant, live.Subject, v.formerSub), true, nil
 }
 
 // findReplay returns the grant of an earlier identical request, or the pending grant of its ticket.
@@ -262,7 +263,10 @@ func (f *Service) ResolveSubject(ctx context.Context, request grants.Exchange, s
 	}
 	signIn := &endpoint.FromContext(ctx).SignIn
 	signIn.User, signIn.Session, signIn.Done = found.user.ID, draft.SID, true
-	return subjectOf(draft, found.user.ID), nil
+	if v.formerSub, err = f.Store.FormerSub(ctx, client, found.user); err != nil {
+		return grants.Subject{}, err
+	}
+	return subjectOf(draft, found.user.ID, v.formerSub), nil
 }
 
 // storeRejection returns the error of a login, and stores a conflict of accounts: the code is spent, and a repeat gets the same
@@ -349,9 +353,12 @@ func sessionID(directory, grant string) string {
 }
 
 // subjectOf returns the claims of a grant about its user.
-func subjectOf(g storage.Grant, subject string) grants.Subject {
+func subjectOf(g storage.Grant, subject string, formerSub any) grants.Subject {
 	result := grants.Subject{
 		ID: subject, GrantID: g.ID, AuthTime: g.AuthTime, AMR: g.AMR, ACR: g.ACR, Claims: map[string]any{"sid": g.SID},
+	}
+	if formerSub != nil {
+		result.Claims[oauth2.ClaimFormerSub] = formerSub
 	}
 	if g.PhoneError != "" {
 		result.Response = map[string]any{"phone_error": g.PhoneError}

@@ -36,6 +36,7 @@ type idClaims struct {
 	// TokenHash binds the access token that is issued with it (§3.1.3.6).
 	TokenHash string `json:"at_hash,omitempty"`
 	SessionID string `json:"sid,omitempty"`
+	FormerSub any    `json:"urn:minifed:former_sub,omitempty"`
 	// ID contains the client's incarnation: see newIDTokenID. Only that client can use the token as a hint.
 	ID string `json:"jti"`
 
@@ -88,6 +89,7 @@ func (t IDTokens) GenerateIDToken(ctx context.Context, lifespan time.Duration, r
 		claims.TokenHash = grants.AccessTokenHash(algorithm, response.GetAccessToken())
 	}
 	claims.SessionID, _ = described.Extra["sid"].(string)
+	claims.FormerSub = described.Extra[oauth2.ClaimFormerSub]
 	if claims.user, err = t.userClaims(ctx, ClaimsOf(issuer.Directory), session, requester); err != nil {
 		return "", err
 	}

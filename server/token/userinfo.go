@@ -51,6 +51,9 @@ func (e *UserInfo) serve(w http.ResponseWriter, r *endpoint.Request) error {
 	of := ClaimsOf(r.Issuer.Directory)
 	claims := of.OfScopes(presented.Subject, user, presented.Scopes)
 	maps.Copy(claims, of.userInfo(presented.Grant.Claims, user))
+	if presented.FormerSub != nil {
+		claims[oauth2.ClaimFormerSub] = presented.FormerSub
+	}
 	return endpoint.WriteJSON(w, claims)
 }
 

@@ -20,6 +20,8 @@ type ActiveGrant struct {
 	Session *storage.Session
 	// Subject is the "sub" of the user for the client; of a client_credentials grant it is the client's ID.
 	Subject string
+	// FormerSub is the value of ClaimFormerSub; nil if there is none.
+	FormerSub any
 }
 
 // ActiveGrant reads a grant with its client, user and session. It returns the grant if it may issue tokens and its access tokens are
@@ -75,11 +77,11 @@ func (s *Store) checkActive(ctx context.Context, g *storage.Grant) (*ActiveGrant
 			return nil, err
 		}
 	}
-	live.Subject, err = s.subject(ctx, client, g.User)
-	if err != nil {
+	if live.Subject, err = s.subject(ctx, client, g.User); err != nil {
 		return nil, err
 	}
-	return live, nil
+	live.FormerSub, err = s.FormerSub(ctx, client, live.User)
+	return live, err
 }
 
 // clockSkew is how far the clocks of two instances may be apart.

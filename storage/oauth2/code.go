@@ -202,6 +202,9 @@ func hydrate(live *ActiveGrant, session fosite.Session) (*fosite.Request, error)
 		return nil, fmt.Errorf("oauth2: session is %T, not *Session", session)
 	}
 	filled.describe(&live.Grant, live.Client, live.Subject)
+	if live.FormerSub != nil {
+		filled.idClaims.Add(ClaimFormerSub, live.FormerSub)
+	}
 	return requestOf(&live.Grant, live.Client, session), nil
 }
 
