@@ -6,12 +6,14 @@ import "time"
 type UserEventType string
 
 const (
-	// EventMerged means that the user became an alias of another one, and EventUnmerged that it is a user again.
-	EventMerged   UserEventType = "merged"
+	// EventMerged means that the user became an alias of another one.
+	EventMerged UserEventType = "merged"
+	// EventUnmerged means that the merged user is a user again.
 	EventUnmerged UserEventType = "unmerged"
-	// EventDisabled means that an operator disabled the user, and EventDeleted that the user is deleted.
+	// EventDisabled means that an operator disabled the user.
 	EventDisabled UserEventType = "disabled"
-	EventDeleted  UserEventType = "deleted"
+	// EventDeleted means that the user is deleted.
+	EventDeleted UserEventType = "deleted"
 )
 
 // MaxUserEvents bounds User.Events. The background work of the server empties the list within seconds.
