@@ -65,7 +65,7 @@ func (r *auditReceiver) last(t *testing.T) []int64 {
 func TestAuditWebhook_OneInstanceSendsAtATime(t *testing.T) {
 	t.Parallel()
 	proxy := ferret.ReplicaSet(t)
-	clock, uri, receiver := storagetest.NewClock(time.Now()), proxy.URI(ferret.Database(t)), new(auditReceiver)
+	clock, uri, receiver := storagetest.NewClock(time.Now().Add(time.Hour)), proxy.URI(ferret.Database(t)), new(auditReceiver)
 	trails, senders := [2]*audit.Trail{}, [2]*webhook.Sender{}
 	for i := range trails {
 		engine := open(t, uri, clock.Now)

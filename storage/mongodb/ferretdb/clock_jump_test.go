@@ -1,7 +1,6 @@
 package ferretdb
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"reflect"
@@ -51,21 +50,9 @@ func (w *jumpWorld) jump(party string, by time.Duration) {
 		w.first.sim.Advance(by)
 	}
 	for _, i := range []*instance{w.first, w.second} {
-		check(w.T, i.compared.Measure(w.Context(), storeTime{i.engine, w.store}))
+		i.measure(w.store)
 		i.load()
 	}
-}
-
-// storeTime is the time of a store whose clock is ahead.
-type storeTime struct {
-	engine storage.Engine
-	ahead  time.Duration
-}
-
-// Time implements storage.TimeSource.
-func (s storeTime) Time(ctx context.Context) (time.Time, error) {
-	now, err := s.engine.(storage.TimeSource).Time(ctx)
-	return now.Add(s.ahead), err
 }
 
 // wantTold requires success, or an error with the next step: repeat the request, or sign in again.

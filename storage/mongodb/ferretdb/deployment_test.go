@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -127,19 +128,31 @@ func opened(t testing.TB, options mongodb.Options) *mongodb.Engine {
 	return must(mongodb.Open(t.Context(), options))(t)
 }
 
+// patient is a URI option, and patience how long an operation may take, for tests that do not wait for the end of either: a busy
+// machine takes longer than a server waits.
+const (
+	patient  = "serverSelectionTimeoutMS=60000"
+	patience = time.Minute
+)
+
 // newDeployment starts a deployment on a database of its own, with one instance. Options are added to the URI.
 func newDeployment(t *testing.T, proxied func(*Server, testing.TB) *Proxy, options ...string) (*deployment, *instance) {
 	t.Helper()
 	database := ferret.Database(t)
+	if len(options) == 0 {
+		options = []string{patient}
+	}
 	return newTownOn(t, func(i *instance) storage.Engine {
 		i.proxy, i.commands = proxied(ferret, i.T), newCommandLog()
-		return opened(i.T, mongodb.Options{URI: i.proxy.URI(database, options...), Now: i.now, Monitor: i.commands.monitor()})
+		return opened(i.T, mongodb.Options{URI: i.proxy.URI(database, options...), Now: i.now, Monitor: i.commands.monitor(), Timeout: patience})
 	})
 }
 
 func newTownOn(t *testing.T, open func(*instance) storage.Engine) (*deployment, *instance) {
 	t.Helper()
-	w := &deployment{T: t, clock: storagetest.NewClock(time.Now().UTC().Truncate(time.Millisecond)), phones: new(buffer), open: open}
+	// The clock stands still. It is ahead of the real one, so that no server's TTL index deletes what is still live by this clock.
+	start := time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
+	w := &deployment{T: t, clock: storagetest.NewClock(start), phones: new(buffer), open: open}
 	w.sim = &wechattest.Server{Now: w.clock.Now}
 	api := httptest.NewServer(w.sim)
 	t.Cleanup(api.Close)
@@ -158,8 +171,8 @@ func (w *deployment) start(edit ...func(*instance)) *instance {
 		e(i)
 	}
 	i.engine = w.open(i)
-	if source, ok := i.engine.(storage.TimeSource); ok && i.compared != nil {
-		check(w.T, i.compared.Measure(w.Context(), source))
+	if i.compared != nil {
+		i.measure(0)
 	}
 	w.Cleanup(func() {
 		_ = i.engine.Close()
@@ -178,7 +191,7 @@ func (w *deployment) start(edit ...func(*instance)) *instance {
 	i.load()
 	i.wechat = must(wechat.New(wechat.Config{
 		BaseURL: w.api, Proxy: func(*http.Request) (*url.URL, error) { return nil, nil },
-		RetryDelay: func() time.Duration { return 0 }, Timeout: 2 * time.Second,
+		RetryDelay: func() time.Duration { return 0 }, Timeout: 10 * time.Second,
 	}))(w.T)
 	w.Cleanup(i.wechat.CloseIdleConnections)
 	listener := httptest.NewUnstartedServer(nil)
@@ -189,7 +202,7 @@ func (w *deployment) start(edit ...func(*instance)) *instance {
 	i.handler = must(server.New(server.Config{
 		PublicURL: w.url, DefaultDirectory: "default", Engine: i.engine, Audit: i.audit, Keys: i.keys, Secrets: i.secrets, Master: config.Master,
 		WeChat: i.wechat, Now: i.now, ClockTrusted: i.clockTrusted, TokenNow: i.local, Rand: rand.Reader, Logger: logger,
-		WeChatTimeout: 2 * time.Second, RequestTimeout: 30 * time.Second, SMSWriter: w.phones,
+		WeChatTimeout: 10 * time.Second, RequestTimeout: 2 * time.Minute, SMSWriter: w.phones,
 		Argon2: cheapArgon2(2), // More than those of people, so that a sign-in replaces the hash.
 	}))(w.T)
 	listener.Config.Handler = i.handler
@@ -216,6 +229,29 @@ func (i *instance) now() time.Time {
 		return i.compared.Now()
 	}
 	return i.local()
+}
+
+// measure compares its clock with the store's, which is that far ahead of the deployment's.
+func (i *instance) measure(ahead time.Duration) {
+	i.Helper()
+	check(i.T, i.compared.Measure(i.Context(), storeTime{i, ahead}))
+}
+
+// storeTime is the time of a store whose clock stands still as the deployment's does, and is ahead of it. A real one would go on
+// while a busy machine prepares a test.
+type storeTime struct {
+	*instance
+	ahead time.Duration
+}
+
+// Time implements storage.TimeSource.
+func (s storeTime) Time(ctx context.Context) (time.Time, error) {
+	began := time.Now()
+	now, err := s.engine.(storage.TimeSource).Time(ctx)
+	if apart := now.Sub(began); err == nil && (apart < -time.Minute || apart > time.Since(began)+time.Minute) {
+		err = fmt.Errorf("the store says that it is %v", now)
+	}
+	return s.clock.Now().Add(s.ahead), err
 }
 
 func (i *instance) clockTrusted() bool { return i.compared == nil || i.compared.Trusted() }

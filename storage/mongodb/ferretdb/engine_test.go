@@ -54,7 +54,7 @@ func (f *behindProxies) dropReply(_ *testing.T, engine storage.Engine) {
 
 func open(t *testing.T, uri string, now func() time.Time) storage.Engine {
 	t.Helper()
-	engine := opened(t, mongodb.Options{URI: uri, Now: now})
+	engine := opened(t, mongodb.Options{URI: uri, Now: now, Timeout: patience})
 	t.Cleanup(func() { _ = engine.Close() }) // A test may have closed it.
 	return engine
 }

@@ -54,7 +54,7 @@ func TestDoctor_KnowsClustersAndWarnsOfFewMembers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			uri := c.proxy.URI(ferret.Database(t))
-			check(t, must(mongodb.Open(t.Context(), mongodb.Options{URI: uri}))(t).Close())
+			check(t, opened(t, mongodb.Options{URI: uri}).Close())
 			folder := t.TempDir()
 			p := program{must(minifed())(t), []string{"MINIFED_STORAGE_URI=" + uri, "MINIFED_DATA_DIR=" + folder, "HOME=" + folder, "PATH=" + os.Getenv("PATH")}}
 			said := p.findings(t)["MongoDB"]

@@ -48,7 +48,7 @@ func TestIndexes_ConcurrentStartCreatesOnce(t *testing.T) {
 	for range 4 {
 		proxy := ferret.Proxy(t)
 		started.Go(func() {
-			engine, err := mongodb.Open(t.Context(), mongodb.Options{URI: proxy.URI(database)})
+			engine, err := mongodb.Open(t.Context(), mongodb.Options{URI: proxy.URI(database, patient), Timeout: patience})
 			if err != nil {
 				failures.Add(1)
 				t.Errorf("open: %v", err)
@@ -120,7 +120,7 @@ func TestConnect_UnreachableIsUnavailableWithARemedy(t *testing.T) {
 func TestConnect_LostServerIsUnavailableUntilItReturns(t *testing.T) {
 	t.Parallel()
 	proxy := ferret.Proxy(t)
-	engine := engineAt(t, proxy, ferret.Database(t), func(o *mongodb.Options) { o.Timeout = 5 * time.Second })
+	engine := engineAt(t, proxy, ferret.Database(t), func(o *mongodb.Options) { o.Timeout = 10 * time.Second })
 	doc := mustInsert(t, engine, grantDocument("s3cr3t"))
 	proxy.Down()
 	var waiting sync.WaitGroup

@@ -69,9 +69,9 @@ func doubt(t *testing.T, proxied func(*Server, testing.TB) *Proxy, d doubtful, f
 	database := ferret.Database(t)
 	w, a := newTownOn(t, func(i *instance) storage.Engine {
 		i.proxy, i.commands = proxied(ferret, i.T), newCommandLog()
-		return must(mongodb.Open(i.Context(), mongodb.Options{
-			URI: i.proxy.URI(database), Now: i.now, Monitor: i.commands.monitor(), Timeout: 3 * time.Second, // in which the driver tries again
-		}))(i.T)
+		return opened(i.T, mongodb.Options{
+			URI: i.proxy.URI(database, patient), Now: i.now, Monitor: i.commands.monitor(), Timeout: 10 * time.Second, // in which the driver tries again
+		})
 	})
 	b = w.start(func(i *instance) { i.skew = 20 * time.Second })
 	send, good = d.prepare(a)

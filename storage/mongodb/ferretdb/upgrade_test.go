@@ -32,7 +32,7 @@ func TestUpgrade_OldMongoDBDocumentsGoOnWorking(t *testing.T) {
 		}
 	}
 	now := upgradetest.Now(t)
-	engine := must(mongodb.Open(t.Context(), mongodb.Options{URI: uri, Now: func() time.Time { return now }}))(t)
+	engine := opened(t, mongodb.Options{URI: uri, Now: func() time.Time { return now }, Timeout: patience})
 	t.Cleanup(func() { check(t, engine.Close()) })
 	upgradetest.Run(t, engine)
 }

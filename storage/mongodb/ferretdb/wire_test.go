@@ -34,7 +34,7 @@ func withBody(doc storage.Document, body string) storage.Document {
 // engineAt opens an engine behind a proxy, on a database of the test's.
 func engineAt(t *testing.T, proxy *Proxy, database string, edit ...func(*mongodb.Options)) *mongodb.Engine {
 	t.Helper()
-	options := mongodb.Options{URI: proxy.URI(database)}
+	options := mongodb.Options{URI: proxy.URI(database, patient), Timeout: patience}
 	for _, e := range edit {
 		e(&options)
 	}
@@ -118,7 +118,7 @@ func wantRevision(t *testing.T, engine storage.Engine, want storage.Document) {
 func TestWire_UnreadableOutcomeIsUnknown(t *testing.T) {
 	t.Parallel()
 	proxy := ferret.Proxy(t)
-	engine := engineAt(t, proxy, ferret.Database(t), func(o *mongodb.Options) { o.Timeout = 5 * time.Second })
+	engine := engineAt(t, proxy, ferret.Database(t), func(o *mongodb.Options) { o.Timeout = 10 * time.Second })
 	doc := mustInsert(t, engine, grantDocument("replaced"))
 	silent := func(c Command) Fault {
 		switch {

@@ -94,7 +94,7 @@ func TestServer_ThatEndsIsUnavailableUntilItIsBack(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	server := start(t, Options{Folder: folder})
-	engine := open(t, server.URI("", "minifed", "serverSelectionTimeoutMS=500"))
+	engine := open(t, server.URI("", "minifed"))
 	doc := insert(t, engine, grant("a"))
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)

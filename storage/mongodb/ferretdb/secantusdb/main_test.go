@@ -67,7 +67,7 @@ func start(t *testing.T, opts Options) *Server {
 // open opens the engine.
 func open(t *testing.T, uri string, change ...func(*mongodb.Options)) *mongodb.Engine {
 	t.Helper()
-	opts := mongodb.Options{URI: uri}
+	opts := mongodb.Options{URI: uri, Timeout: time.Minute}
 	for _, c := range change {
 		c(&opts)
 	}
