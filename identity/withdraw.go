@@ -29,11 +29,11 @@ func (e WeChatEvent) until() time.Time { return e.At.Add(time.Second - time.Mill
 type Withdrawal struct {
 	// Claims are the names of the claims; nil means all.
 	Claims []string
-	// Client is the client whose grants end; empty ends none.
-	Client string
+	// Clients are the clients whose grants end.
+	Clients []string
 }
 
-// Withdraw deletes the values of claims that came from the app of the event, and ends the grants of its client. It returns the
+// Withdraw deletes the values of claims that came from the app of the event, and ends the grants of its clients. It returns the
 // user, or ErrUnknownUser. A repeated call changes nothing more.
 func (s *Service) Withdraw(ctx context.Context, event WeChatEvent, data Withdrawal) (*storage.Entry[storage.User], error) {
 	link, user, err := s.eventUser(ctx, event)
@@ -79,10 +79,10 @@ func (s *Service) withdraw(ctx context.Context, event WeChatEvent, data Withdraw
 	recorded.details = event.Details
 	_, err = s.changeFrom(ctx, recorded, "", event.Directory, linked, func(user *storage.User) (bool, error) {
 		clears := s.clear(user, event, claims)
-		if data.Client != "" {
-			s.endClient(user, data.Client)
+		for _, client := range data.Clients {
+			s.endClient(user, client)
 		}
-		return clears || data.Client != "", nil
+		return clears || len(data.Clients) > 0, nil
 	})
 	if err == nil {
 		err = recorded.write(ctx, user, nil, nil) // An event without effect has an entry too.
@@ -135,16 +135,16 @@ type Deregistered struct {
 	DeletesAt time.Time
 }
 
-// Deregister applies the deregistration of a WeChat account. The grants of the client and the claims of the app go at once. If the
+// Deregister applies the deregistration of a WeChat account. The grants of the clients and the claims of the app go at once. If the
 // user has another way to sign in, so does the OpenID. Otherwise the deletion of the user is requested: see RequestDeletion. It
 // returns ErrUnknownUser if there is no such user.
-func (s *Service) Deregister(ctx context.Context, event WeChatEvent, client string, directory storage.Directory) (Deregistered, error) {
+func (s *Service) Deregister(ctx context.Context, event WeChatEvent, clients []string, directory storage.Directory) (Deregistered, error) {
 	link, user, err := s.eventUser(ctx, event)
 	if err != nil {
 		return Deregistered{}, err
 	}
 	result := Deregistered{User: user.Record.ID}
-	if err := s.withdraw(ctx, event, Withdrawal{Client: client}, link.Record.User, user.Record); err != nil {
+	if err := s.withdraw(ctx, event, Withdrawal{Clients: clients}, link.Record.User, user.Record); err != nil {
 		return Deregistered{}, err
 	}
 	another, err := s.hasAnotherWay(ctx, directory, user.Record.ID, link)

@@ -49,7 +49,7 @@ func TestWithdraw_DeletesNumberAndEndsGrantsOfClient(t *testing.T) {
 	h := newStoreHarness(t)
 	id := h.profiled("wxsim1", "o1")
 	for range 2 {
-		h.withdraw(h.event("wxsim1", "o1"), identity.Withdrawal{Claims: []string{identity.ClaimPhone}, Client: "mini"})
+		h.withdraw(h.event("wxsim1", "o1"), identity.Withdrawal{Claims: []string{identity.ClaimPhone}, Clients: []string{"mini"}})
 	}
 	got := h.user(id)
 	if got.Phone != "" || !got.PhoneVerifiedAt.IsZero() || h.linked(storage.IdentityPhone) {
@@ -163,7 +163,7 @@ func TestWithdraw_ReachesMergedUsers(t *testing.T) {
 
 func (h *storeHarness) deregister(event identity.WeChatEvent) identity.Deregistered {
 	h.t.Helper()
-	result, err := h.Deregister(h.t.Context(), event, "mini", storage.Directory{ID: directory})
+	result, err := h.Deregister(h.t.Context(), event, []string{"mini"}, storage.Directory{ID: directory})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func TestDeregister_OnlyTheIdentityGoesIfTheUserHasAnotherWay(t *testing.T) {
 					t.Error("the OpenID is still linked")
 				}
 			}
-			if _, err := h.Deregister(t.Context(), h.event("wxsim1", "o1"), "mini", storage.Directory{ID: directory}); !errors.Is(err, identity.ErrUnknownUser) {
+			if _, err := h.Deregister(t.Context(), h.event("wxsim1", "o1"), []string{"mini"}, storage.Directory{ID: directory}); !errors.Is(err, identity.ErrUnknownUser) {
 				t.Errorf("a second time: %v", err)
 			}
 		})
@@ -278,7 +278,7 @@ func TestDeregister_LateEventLeavesALaterUser(t *testing.T) {
 	late := h.event("wxsim1", "o1")
 	h.clock.Advance(2 * time.Second)
 	h.profiled("wxsim1", "o1")
-	if _, err := h.Deregister(t.Context(), late, "mini", storage.Directory{ID: directory}); !errors.Is(err, identity.ErrUnknownUser) {
+	if _, err := h.Deregister(t.Context(), late, []string{"mini"}, storage.Directory{ID: directory}); !errors.Is(err, identity.ErrUnknownUser) {
 		t.Errorf("err = %v", err)
 	}
 }
@@ -299,7 +299,7 @@ func TestDeregister_CompletesAfterACrash(t *testing.T) {
 			}
 			return nil
 		}
-		_, err := h.Deregister(t.Context(), event, "mini", storage.Directory{ID: directory})
+		_, err := h.Deregister(t.Context(), event, []string{"mini"}, storage.Directory{ID: directory})
 		h.removeHooks()
 		if failed && err == nil {
 			t.Fatalf("write %d failed without an error", fails)

@@ -130,6 +130,16 @@ func ConnectionSecretBinding(directory, appID string) Binding {
 	return Binding{Purpose: "connection_secret", Directory: directory, ID: appID}
 }
 
+// ConnectionPushTokenBinding is the binding of the token of a connection's message push.
+func ConnectionPushTokenBinding(directory, appID string) Binding {
+	return Binding{Purpose: "connection_push_token", Directory: directory, ID: appID}
+}
+
+// ConnectionEncodingAESKeyBinding is the binding of the EncodingAESKey of a connection's message push.
+func ConnectionEncodingAESKeyBinding(directory, appID string) Binding {
+	return Binding{Purpose: "connection_encoding_aes_key", Directory: directory, ID: appID}
+}
+
 // SMSKeyBinding is the binding of the key of a directory's SMS provider.
 func SMSKeyBinding(directory string) Binding {
 	return Binding{Purpose: "sms_key", Directory: directory, ID: directory}

@@ -129,43 +129,38 @@ func (m *Master) resealClient(record *storage.Client) (changed bool, err error) 
 		return false, nil
 	}
 	federation := *record.Federation
-	for _, secret := range []struct {
-		sealed  *string
-		binding Binding
-	}{
+	changed, err = m.resealSecrets([]sealedSecret{
 		{&federation.AppSecret, AppSecretBinding(record.Directory, record.ID)},
 		{&federation.PushToken, PushTokenBinding(record.Directory, record.ID)},
 		{&federation.EncodingAESKey, EncodingAESKeyBinding(record.Directory, record.ID)},
-	} {
-		if *secret.sealed == "" {
-			continue
-		}
-		resealed, did, err := m.Reseal(*secret.sealed, secret.binding)
-		if err != nil {
-			return false, err
-		}
-		*secret.sealed, changed = resealed, changed || did
-	}
+	})
 	record.Federation = &federation
-	return changed, nil
-}
-
-func (m *Master) resealConnection(record *storage.Connection) (changed bool, err error) {
-	if record.AppSecret == "" {
-		return false, nil
-	}
-	record.AppSecret, changed, err = m.Reseal(record.AppSecret, ConnectionSecretBinding(record.Directory, record.AppID))
 	return changed, err
 }
 
+func (m *Master) resealConnection(record *storage.Connection) (changed bool, err error) {
+	return m.resealSecrets([]sealedSecret{
+		{&record.AppSecret, ConnectionSecretBinding(record.Directory, record.AppID)},
+		{&record.PushToken, ConnectionPushTokenBinding(record.Directory, record.AppID)},
+		{&record.EncodingAESKey, ConnectionEncodingAESKeyBinding(record.Directory, record.AppID)},
+	})
+}
+
 func (m *Master) resealDirectory(record *storage.Directory) (changed bool, err error) {
-	for _, secret := range []struct {
-		sealed  *string
-		binding Binding
-	}{
+	return m.resealSecrets([]sealedSecret{
 		{&record.SMSKey, SMSKeyBinding(record.ID)},
 		{&record.CaptchaKey, CaptchaKeyBinding(record.ID)},
-	} {
+	})
+}
+
+// sealedSecret is a sealed member of a record; empty if it is not set.
+type sealedSecret struct {
+	sealed  *string
+	binding Binding
+}
+
+func (m *Master) resealSecrets(secrets []sealedSecret) (changed bool, err error) {
+	for _, secret := range secrets {
 		if *secret.sealed == "" {
 			continue
 		}

@@ -129,6 +129,9 @@ func TestMasterKey_RotatesOneInstanceAtATime(t *testing.T) {
 	if secret, err := onlyNew.Open(connection.Record.AppSecret, ConnectionSecretBinding(acme, "wxsim2")); err != nil || string(secret) != "connection secret" {
 		t.Errorf("the AppSecret of the connection is %q, %v", secret, err)
 	}
+	if secret, err := onlyNew.Open(connection.Record.PushToken, ConnectionPushTokenBinding(acme, "wxsim2")); err != nil || string(secret) != "push token" {
+		t.Errorf("the token of the connection's message push is %q, %v", secret, err)
+	}
 	directory, err := storage.Get[storage.Directory](t.Context(), engine, acme)
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +179,11 @@ func insertConnection(t *testing.T, engine storage.Engine, master *Master) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := storage.Insert(t.Context(), engine, storage.Connection{Directory: acme, AppID: "wxsim2", AppSecret: sealed}); err != nil {
+	token, err := master.Seal([]byte("push token"), ConnectionPushTokenBinding(acme, "wxsim2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := storage.Insert(t.Context(), engine, storage.Connection{Directory: acme, AppID: "wxsim2", AppSecret: sealed, PushToken: token}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -10,8 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/minifed/minifed/identity"
 	"github.com/minifed/minifed/keys"
+	"github.com/minifed/minifed/server"
 	"github.com/minifed/minifed/storage"
 	"github.com/minifed/minifed/storage/storagetest"
 	"github.com/minifed/minifed/wechat"
@@ -143,6 +146,124 @@ func TestPushEvents_AreAppliedOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Events of connections act on the OpenIDs of their apps, in every form. Those of a mobile app end the grants of its clients.
+func TestPushEvents_OfConnections(t *testing.T) {
+	t.Parallel()
+	ts, mobile := newNativeServer(t)
+	registry := prometheus.NewRegistry()
+	counted := ts.withConfig(func(c *server.Config) { c.Metrics = registry })
+	apps := map[string]*wechattest.App{"website": ts.website, "official-account": ts.account, "native-app": mobile}
+	for _, app := range apps {
+		appID := string(app.Credential().ID)
+		editRecord(ts.testServer, storage.Key("default", appID), func(c *storage.Connection) {
+			c.PushToken = must(ts.master.Seal([]byte(pushToken), keys.ConnectionPushTokenBinding("default", appID)))(t)
+			c.EncodingAESKey = must(ts.master.Seal([]byte(pushKey), keys.ConnectionEncodingAESKeyBinding("default", appID)))(t)
+			c.Disabled = app == ts.account // A disabled connection still receives what its users withdraw.
+		})
+	}
+	ts.sim.SetPerson("alice", wechattest.Person{Nickname: "Li", Picture: "https://wx.example/1.png"})
+	ts.clock.Advance(6 * time.Second)
+	sub := ts.sub(ts.exchangeNative("app", mobile.SendAuth("alice"), "scope", "openid profile"))
+	b := ts.newFormBrowser()
+	b.get(b.signInAtWeChat("website", "alice"))
+	send := func(kind string, push wechattest.Push) error {
+		push.URL, push.User = counted.url+eventsPath+string(apps[kind].Credential().ID), "alice"
+		push.Token, push.EncodingAESKey = pushToken, pushKey
+		return apps[kind].Push(t.Context(), push)
+	}
+	want := map[string]float64{}
+	apply := func(event, outcome string) {
+		t.Helper()
+		check(t, counted.server.ApplyEvents(t.Context()))
+		want[event+" "+outcome]++
+		if got := counter(t, registry, "minifed_push_events_total", "event="+event, "outcome="+outcome); got != want[event+" "+outcome] {
+			t.Errorf("%s %s is counted %v times, want %v", event, outcome, got, want[event+" "+outcome])
+		}
+	}
+	if got := ts.stored(sub); got.Profile.Nickname != "Li" {
+		t.Fatalf("the user has no nickname: %+v", got)
+	}
+	// 1. A website's event leaves what came from the mobile app, and all tokens.
+	token := ts.exchangeNative("app", mobile.SendAuth("alice")).member("refresh_token")
+	check(t, send("website", wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: wechat.RevokeAll, XML: true, Repeat: 1}))
+	apply(wechat.EventUserRevoked, "withdrawn")
+	if got := ts.stored(sub); got.Profile.Nickname != "Li" {
+		t.Errorf("the nickname came from another app: %+v", got)
+	}
+	if got := ts.refresh("app", token); got.status != http.StatusOK {
+		t.Errorf("refresh after the website's event: %d %s", got.status, got.raw)
+	}
+	// 2. The mobile app's event deletes what came from it, and ends its tokens.
+	check(t, send("native-app", wechattest.Push{Event: wechat.EventUserRevoked, RevokeInfo: wechat.RevokeAll}))
+	apply(wechat.EventUserRevoked, "withdrawn")
+	if got := ts.stored(sub); got.Profile.Nickname != "" || got.Profile.Picture != "" {
+		t.Errorf("the profile is still there: %+v", got)
+	}
+	if got := ts.refresh("app", token); got.status == http.StatusOK {
+		t.Error("a refresh token of the app is still valid")
+	}
+	// 3. An official account without this user, and a user who has another way to sign in.
+	check(t, send("official-account", wechattest.Push{Event: wechat.EventUserDeregistered, Compatible: true}))
+	apply(wechat.EventUserDeregistered, "unknown_user")
+	check(t, send("website", wechattest.Push{Event: wechat.EventUserDeregistered}))
+	apply(wechat.EventUserDeregistered, "detached")
+	check(t, send("native-app", wechattest.Push{Event: wechat.EventUserDeregistered}))
+	apply(wechat.EventUserDeregistered, "deletion_requested")
+	// 4. Forged, foreign and plain ones.
+	for name, row := range map[string]struct {
+		push   wechattest.Push
+		status string
+	}{
+		"a wrong signature": {wechattest.Push{WrongSignature: true}, "403"},
+		"of another app":    {wechattest.Push{WrongTail: true}, "400"},
+		"an old one":        {wechattest.Push{Age: 6 * time.Minute}, "403"},
+	} {
+		row.push.Event = wechat.EventUserDeregistered
+		if err := send("website", row.push); err == nil || !strings.Contains(err.Error(), row.status) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if !strings.Contains(ts.log.String(), "connection set-push-keys") {
+		t.Error("the log does not name the remedy")
+	}
+	// 5. A failed attempt is counted.
+	check(t, send("website", wechattest.Push{Event: wechat.EventUserInfoModified}))
+	ts.engine.Before = func(_ context.Context, o storagetest.Operation) error {
+		if o.Kind == storage.KindIdentity {
+			return storage.ErrUnavailable
+		}
+		return nil
+	}
+	apply(wechat.EventUserInfoModified, "failed")
+	ts.engine.Before = nil
+	actions := map[string]int{}
+	for _, entry := range list[storage.AuditEntry](ts.testServer) {
+		if strings.HasPrefix(entry.Actor, "wechat:wxsim") {
+			actions[entry.Action]++
+		}
+	}
+	if actions[identity.ActionWithdraw] != 4 || actions[identity.ActionDetach] != 1 {
+		t.Errorf("audited: %v", actions)
+	}
+}
+
+// counter returns the value of a counter whose labels are written as name=value, in the order of their names.
+func counter(t *testing.T, registry *prometheus.Registry, name string, labels ...string) float64 {
+	t.Helper()
+	for _, family := range must(registry.Gather())(t) {
+		for _, metric := range family.GetMetric() {
+			var has []string
+			for _, label := range metric.GetLabel() {
+				has = append(has, label.GetName()+"="+label.GetValue())
+			}
+			if family.GetName() == name && slices.Equal(has, labels) {
+				return metric.GetCounter().GetValue()
+			}
+		}
+	}
+	return 0
 }
 
 func TestPushEvents_AreAudited(t *testing.T) {

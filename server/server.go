@@ -64,7 +64,7 @@ func endpoints(d *dependencies) []endpoint.Endpoint {
 		&registration.Endpoint{Engine: d.Engine, Limits: d.lockout, Audit: d.Audit, Now: d.Now, Random: d.Rand},
 		&token.Revocation{Clients: d.clients, AccessTokens: d.accessTokens, Store: d.store},
 		&federation.BindUser{Handler: wechat},
-		&pushevent.Endpoint{Engine: d.Engine, Clients: d.catalog, Master: d.Master, Now: d.Now, Timeout: d.RequestTimeout, Stored: d.events.Stored},
+		&pushevent.Endpoint{Engine: d.Engine, Clients: d.catalog, Connections: d.connections, Master: d.Master, Now: d.Now, Timeout: d.RequestTimeout, Stored: d.events.Stored},
 
 		// The pages.
 		d.pages.Assets,

@@ -27,6 +27,10 @@ type Connection struct {
 	Disabled             bool           `json:"disabled,omitempty"`
 	// AppSecret is sealed by the master key.
 	AppSecret string `json:"app_secret,omitempty"`
+	// PushToken and EncodingAESKey are the token and the key of WeChat's message push, each sealed by the master key. Both are
+	// set or none.
+	PushToken      string `json:"push_token,omitempty"`
+	EncodingAESKey string `json:"encoding_aes_key,omitempty"`
 	// OpenPlatform names the Open Platform account that the app is bound to; UnionIDs are unique within it. Empty ignores UnionIDs.
 	OpenPlatform string `json:"open_platform,omitempty"`
 	// Provisioning is the policy for unknown WeChat users; empty is ProvisionAuto.

@@ -8,8 +8,8 @@ type PushEvent struct {
 	Directory string `json:"directory"`
 	// ID is a digest of AppID, name, OpenID, time and withdrawal.
 	ID string `json:"id"`
-	// Client is the client of the push URL.
-	Client string `json:"client"`
+	// Client is the client of the push URL; empty for the push URL of a connection.
+	Client string `json:"client,omitempty"`
 	AppID  string `json:"app_id"`
 	// Name is WeChat's name of the event.
 	Name string `json:"name"`

@@ -21,19 +21,29 @@ func newConnection(c *console.Console, flags *settings) *cobra.Command {
 		newConnectionCreate(d), newConnectionList(d), newConnectionShow(d), newConnectionUpdate(d),
 		connectionState(d, "disable", operations.DisableConnection),
 		connectionState(d, "enable", operations.EnableConnection),
-		newConnectionSecret(d), newConnectionTest(d), newConnectionDelete(d),
+		newConnectionSecret(d), newConnectionSetPushKeys(d), newConnectionTest(d), newConnectionDelete(d),
 	)
 	d.atDirectory(command)
 	return command
 }
 
-// viewConnection returns a connection without its AppSecret.
-func viewConnection(connection storage.Connection) storage.Connection {
-	connection.AppSecret, connection.DirectoryIncarnation = "", ""
-	return connection
+// connectionView is the JSON output of a connection.
+type connectionView struct {
+	storage.Connection
+	// PushEvents says that the connection has the keys of a message push.
+	PushEvents bool `json:"push_events,omitempty"`
+	// PushURL is what the operator enters in WeChat's console; only set-push-keys shows it.
+	PushURL string `json:"push_url,omitempty"`
 }
 
-func (d *operatorEnv) printConnection(connection storage.Connection) {
+// viewConnection returns a connection without its secrets.
+func viewConnection(connection storage.Connection) connectionView {
+	view := connectionView{Connection: connection, PushEvents: admin.ConnectionReceivesPush(connection)}
+	view.AppSecret, view.PushToken, view.EncodingAESKey, view.DirectoryIncarnation = "", "", "", ""
+	return view
+}
+
+func (d *operatorEnv) printConnection(connection connectionView) {
 	d.PrintFields(
 		console.Field{Name: "app_id", Value: connection.AppID},
 		console.Field{Name: "directory", Value: connection.Directory},
@@ -42,6 +52,7 @@ func (d *operatorEnv) printConnection(connection storage.Connection) {
 		console.Field{Name: "state", Value: suffix("disabled", connection.Disabled)},
 		console.Field{Name: "open_platform", Value: connection.OpenPlatform},
 		console.Field{Name: "provisioning", Value: string(connection.Provisioning)},
+		console.Field{Name: "push_events", Value: yes(connection.PushEvents)},
 		console.Field{Name: "created", Value: stamp(connection.CreatedAt)},
 		console.Field{Name: "updated", Value: stamp(connection.UpdatedAt)},
 	)
@@ -100,7 +111,7 @@ func newConnectionList(d *operatorEnv) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		views, rows := []storage.Connection{}, [][]string{}
+		views, rows := []connectionView{}, [][]string{}
 		for _, connection := range connections {
 			views = append(views, viewConnection(connection))
 			rows = append(rows, []string{

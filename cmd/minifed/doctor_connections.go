@@ -24,6 +24,7 @@ func (c *credentials) checkConnections(ctx context.Context, opened *deployment.D
 	for _, connection := range connections {
 		if !connection.Disabled && !directory.Disabled {
 			c.checkConnectionSecret(ctx, connection)
+			c.checkPush(ctx, opened, directory, pushURLOfConnection(connection))
 		}
 	}
 	shown := map[storage.ConnectionKind]string{

@@ -20,22 +20,48 @@ import (
 // pushTimeout is the time in which WeChat expects a response.
 const pushTimeout = 5 * time.Second
 
-// checkPush checks the push URL of a mini-program, as WeChat's console does: it sends a signed request and expects its echostr.
-func (e *examination) checkPush(ctx context.Context, opened *deployment.Deployment, directory storage.Directory, client storage.Client) {
-	check := locale.Text("doctor.push", client.ID, client.Directory)
-	if !admin.ReceivesPush(client) {
-		e.ok(check, locale.Text("doctor.push.none"))
+// pushURL is the push URL of a client or a connection.
+type pushURL struct {
+	check, remedy locale.Message
+	// id is the ID of the client, or the AppID of the connection.
+	id string
+	// token and key are sealed; both are empty without a message push.
+	token, key               string
+	tokenBinding, keyBinding keys.Binding
+}
+
+func pushURLOfClient(client storage.Client) pushURL {
+	return pushURL{
+		check: locale.Text("doctor.push", client.ID, client.Directory), remedy: locale.Text("doctor.push.keys.remedy", "client", client.ID, client.Directory),
+		id: client.ID, token: client.Federation.PushToken, key: client.Federation.EncodingAESKey,
+		tokenBinding: keys.PushTokenBinding(client.Directory, client.ID), keyBinding: keys.EncodingAESKeyBinding(client.Directory, client.ID),
+	}
+}
+
+func pushURLOfConnection(connection storage.Connection) pushURL {
+	directory, appID := connection.Directory, connection.AppID
+	return pushURL{
+		check: locale.Text("doctor.push.connection", appID, directory), remedy: locale.Text("doctor.push.keys.remedy", "connection", appID, directory),
+		id: appID, token: connection.PushToken, key: connection.EncodingAESKey,
+		tokenBinding: keys.ConnectionPushTokenBinding(directory, appID), keyBinding: keys.ConnectionEncodingAESKeyBinding(directory, appID),
+	}
+}
+
+// checkPush checks a push URL, as WeChat's console does: it sends a signed request and expects its echostr.
+func (e *examination) checkPush(ctx context.Context, opened *deployment.Deployment, directory storage.Directory, at pushURL) {
+	if at.token == "" {
+		e.ok(at.check, locale.Text("doctor.push.none"))
 		return
 	}
-	token, err := opened.Master.Open(client.Federation.PushToken, keys.PushTokenBinding(client.Directory, client.ID))
+	token, err := opened.Master.Open(at.token, at.tokenBinding)
 	if err == nil {
-		_, err = opened.Master.Open(client.Federation.EncodingAESKey, keys.EncodingAESKeyBinding(client.Directory, client.ID))
+		_, err = opened.Master.Open(at.key, at.keyBinding)
 	}
 	if err != nil {
-		e.fail(check, locale.Text("error", err), locale.Text("doctor.push.keys.remedy", client.ID, client.Directory))
+		e.fail(at.check, locale.Text("error", err), at.remedy)
 		return
 	}
-	address := opened.Admin.IssuerOf(directory) + admin.PushPath(client.ID)
+	check, address := at.check, opened.Admin.IssuerOf(directory)+admin.PushPath(at.id)
 	if err := e.askPushURL(ctx, address, string(token)); err != nil {
 		e.warn(check, locale.Text("doctor.push.unreachable", address, err), locale.Text("doctor.push.remedy"))
 		return

@@ -181,7 +181,7 @@ func (e *examination) checkRecords(ctx context.Context, opened *deployment.Deplo
 		for _, client := range clients {
 			if client.Federation != nil && !client.Disabled && !directory.Disabled {
 				credentials.check(ctx, client)
-				e.checkPush(ctx, opened, directory, client)
+				e.checkPush(ctx, opened, directory, pushURLOfClient(client))
 			}
 		}
 		credentials.checkConnections(ctx, opened, directory, clients)

@@ -44,7 +44,7 @@ func flagEffects() map[string]settingEffect {
 		"client --policy-url": {"server/page/logo.go", "PolicyURL"}, "client --terms-url": {"server/page/logo.go", "TermsURL"},
 		"client --app-id": {"server/federation/service.go", "Federation.AppID"}, "client --open-platform": {"server/federation/native_app.go", "Federation.OpenPlatform"},
 		"client --provisioning": {"server/federation/resolve_user.go", "Federation.Provisioning"}, "client --update-profile": {"server/federation/resolve_user.go", "federation.UpdateProfile"},
-		"client --password-binding": {"server/federation/account_linker.go", "Federation.PasswordBinding"}, "client --linking-partner": {"server/federation/account_linker.go", "Federation.LinkingPartners"},
+		"client --password-binding": {"server/federation/account_linker.go", "settings.PasswordBinding"}, "client --linking-partner": {"server/federation/account_linker.go", "settings.LinkingPartners"},
 		"client --native-app":        {"server/federation/native_app.go", "record.NativeApp"},
 		"client --scan-mini-program": {"server/method/scan/target.go", "Scan.Over("}, "client --scan-page": {"storage/scan.go", "cmp.Or(s.Page"},
 		"client --scan-version":    {"storage/scan.go", "cmp.Or(s.Version"},

@@ -113,6 +113,7 @@ type connectionOperations interface {
 	UpdateConnection(ctx context.Context, directory, appID, revision string, change func(*storage.Connection)) (*storage.Entry[storage.Connection], error)
 	DisableConnection(ctx context.Context, directory, appID string) (*storage.Entry[storage.Connection], error)
 	EnableConnection(ctx context.Context, directory, appID string) (*storage.Entry[storage.Connection], error)
+	SetConnectionPushKeys(ctx context.Context, directory, appID string, push admin.PushKeys) error
 	SetConnectionSecret(ctx context.Context, directory, appID string, secret wechat.AppSecret) error
 	TestConnection(ctx context.Context, directory, appID string) (admin.Credential, error)
 	DeleteConnection(ctx context.Context, directory, appID string) error

@@ -96,6 +96,13 @@ func methodCalls() map[string]methodCall {
 		"SetConnectionSecret": {acts: []Act{ActConnectionSecret}, call: func(ctx context.Context, s *Service, d string) error {
 			return s.SetConnectionSecret(ctx, d, "wx", "s")
 		}},
+		"SetConnectionPushKeys": {acts: []Act{ActConnectionPushKeys}, call: func(ctx context.Context, s *Service, d string) error {
+			return s.SetConnectionPushKeys(ctx, d, "wx", PushKeys{})
+		}},
+		"HasConnectionPushKeys": {acts: []Act{ActConnectionPushKeys}, call: func(_ context.Context, s *Service, d string) error {
+			_, err := s.HasConnectionPushKeys(storage.Connection{Directory: d}, PushKeys{})
+			return err
+		}},
 		"HasConnectionSecret": {acts: []Act{ActConnectionSecret}, call: func(_ context.Context, s *Service, d string) error {
 			_, err := s.HasConnectionSecret(storage.Connection{Directory: d}, "s")
 			return err

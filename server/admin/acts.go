@@ -41,7 +41,9 @@ const (
 	ActConnectionDisable Act = "connection.disable"
 	ActConnectionEnable  Act = "connection.enable"
 	ActConnectionSecret  Act = "connection.app_secret"
-	ActConnectionDelete  Act = "connection.delete"
+	// ActConnectionPushKeys sets the keys of a connection's message push.
+	ActConnectionPushKeys Act = "connection.push_keys"
+	ActConnectionDelete   Act = "connection.delete"
 	// ActConnectionTest checks the AppSecret of a connection at WeChat.
 	ActConnectionTest Act = "connection.test"
 
@@ -151,6 +153,7 @@ func rulesByAct() map[Act]rule {
 		{act: ActConnectionDisable, weakest: RoleAdmin},
 		{act: ActConnectionEnable, weakest: RoleAdmin},
 		{act: ActConnectionSecret, weakest: RoleAdmin},
+		{act: ActConnectionPushKeys, weakest: RoleAdmin},
 		{act: ActConnectionTest, weakest: RoleAdmin},
 		{act: ActConnectionDelete, weakest: RoleAdmin, irreversible: true},
 		{act: ActResourceRead, weakest: RoleAuditor},

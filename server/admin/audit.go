@@ -83,7 +83,7 @@ func internalMembers() []string {
 
 // hiddenMembers are the members of clients, connections and directories whose values the audit does not show.
 func hiddenMembers() []string {
-	return []string{"secrets", "federation.app_secret", "federation.push_token", "federation.encoding_aes_key", "app_secret", "jwks", "logo", "branding.logo"}
+	return []string{"secrets", "federation.app_secret", "federation.push_token", "federation.encoding_aes_key", "app_secret", "push_token", "encoding_aes_key", "jwks", "logo", "branding.logo"}
 }
 
 // record writes the entry of an act that is about to happen.

@@ -132,7 +132,7 @@ func (s *Service) addSecrets(ctx context.Context, client *storage.Client, asked 
 		if client.Federation.AppSecret, err = s.sealAppSecret(client.Directory, client.ID, asked.AppSecret); err != nil {
 			return "", err
 		}
-		if err := s.sealPushKeys(client, asked.Push); err != nil {
+		if err := s.sealPushKeys(clientPush(client), asked.Push); err != nil {
 			return "", err
 		}
 	}

@@ -25,6 +25,8 @@ type NewConnection struct {
 	storage.Connection
 	// AppSecret is stored sealed.
 	AppSecret wechat.AppSecret
+	// Push are the keys of the app's message push; optional.
+	Push PushKeys
 }
 
 // CreateConnection creates a connection. Failures are *Invalid, ErrNotFound for the directory, and ErrExists.
@@ -43,6 +45,9 @@ func (s *Service) CreateConnection(ctx context.Context, asked NewConnection) (*s
 	if connection.AppSecret, err = s.sealConnectionSecret(connection, asked.AppSecret); err != nil {
 		return nil, err
 	}
+	if err := s.sealPushKeys(connectionPush(&connection), asked.Push); err != nil {
+		return nil, err
+	}
 	entry := connectionEntry(connection.Directory, connection.AppID, ActConnectionCreate)
 	entry.details = map[string]string{"kind": string(connection.Kind)}
 	return create(ctx, s, connectionName(connection.Directory, connection.AppID), entry, connection)
@@ -51,12 +56,14 @@ func (s *Service) CreateConnection(ctx context.Context, asked NewConnection) (*s
 // newConnection returns the record of a new connection without its secret, or what is wrong with it.
 func (s *Service) newConnection(ctx context.Context, asked NewConnection, directory storage.Directory) (storage.Connection, error) {
 	connection := asked.Connection
-	connection.AppSecret, connection.DirectoryIncarnation = "", directory.Incarnation
+	connection.AppSecret, connection.PushToken, connection.EncodingAESKey = "", "", ""
+	connection.DirectoryIncarnation = directory.Incarnation
 	connection.CreatedAt = s.now()
 	connection.UpdatedAt = connection.CreatedAt
 	fillConnection(&connection)
 	p := checkConnection(connection)
 	p.check("app_secret", checkAppSecret(asked.AppSecret, &storage.Federation{AppID: connection.AppID}))
+	p.checkPushKeys(asked.Push, connection.AppID)
 	if err := p.err(); err != nil {
 		return connection, err
 	}
@@ -154,7 +161,7 @@ func (s *Service) Connections(ctx context.Context, directory string, page Page) 
 }
 
 // UpdateConnection applies change to a connection and checks the result. change may not alter Directory, AppID, Kind, AppSecret,
-// state and times. If revision is not empty and not the connection's current one, the error is ErrChanged.
+// the push keys, state and times. If revision is not empty and not the connection's current one, the error is ErrChanged.
 func (s *Service) UpdateConnection(ctx context.Context, directory, appID, revision string, change func(*storage.Connection)) (*storage.Entry[storage.Connection], error) {
 	if err := s.Allowed(directory, ActConnectionUpdate); err != nil {
 		return nil, err
@@ -170,6 +177,7 @@ func editConnection(connection *storage.Connection, change func(*storage.Connect
 	change(connection)
 	connection.Directory, connection.DirectoryIncarnation = before.Directory, before.DirectoryIncarnation
 	connection.AppID, connection.Kind, connection.AppSecret = before.AppID, before.Kind, before.AppSecret
+	connection.PushToken, connection.EncodingAESKey = before.PushToken, before.EncodingAESKey
 	connection.Disabled, connection.CreatedAt = before.Disabled, before.CreatedAt
 	fillConnection(connection)
 	p := checkConnection(*connection)

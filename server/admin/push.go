@@ -20,12 +20,35 @@ type PushKeys struct {
 	EncodingAESKey string
 }
 
-// PushPath is the push URL of a client below its issuer.
-func PushPath(client string) string { return "/federation/wechat/events/" + client }
+// PushPath is the push URL of a client or connection below its issuer. id is the ID of the client or the AppID of the connection.
+func PushPath(id string) string { return "/federation/wechat/events/" + id }
 
 // ReceivesPush reports whether a client has the keys of a message push.
 func ReceivesPush(client storage.Client) bool {
 	return client.Federation != nil && client.Federation.PushToken != ""
+}
+
+// ConnectionReceivesPush reports whether a connection has the keys of a message push.
+func ConnectionReceivesPush(connection storage.Connection) bool { return connection.PushToken != "" }
+
+// pushSecrets are the sealed keys in a record.
+type pushSecrets struct {
+	token, key               *string
+	tokenBinding, keyBinding keys.Binding
+}
+
+func clientPush(client *storage.Client) pushSecrets {
+	return pushSecrets{
+		&client.Federation.PushToken, &client.Federation.EncodingAESKey,
+		keys.PushTokenBinding(client.Directory, client.ID), keys.EncodingAESKeyBinding(client.Directory, client.ID),
+	}
+}
+
+func connectionPush(connection *storage.Connection) pushSecrets {
+	return pushSecrets{
+		&connection.PushToken, &connection.EncodingAESKey,
+		keys.ConnectionPushTokenBinding(connection.Directory, connection.AppID), keys.ConnectionEncodingAESKeyBinding(connection.Directory, connection.AppID),
+	}
 }
 
 // SetPushKeys replaces the keys of a client's message push; empty ones remove them. It takes effect without a restart.
@@ -44,21 +67,37 @@ func (s *Service) SetPushKeys(ctx context.Context, directory, id string, push Pu
 		}
 		federation := *client.Federation
 		client.Federation = &federation
-		return s.sealPushKeys(client, push)
+		return s.sealPushKeys(clientPush(client), push)
 	})
 	return err
 }
 
-// sealPushKeys stores the keys of a message push in a client.
-func (s *Service) sealPushKeys(client *storage.Client, push PushKeys) (err error) {
-	client.Federation.PushToken, client.Federation.EncodingAESKey = "", ""
+// SetConnectionPushKeys replaces the keys of a connection's message push; empty ones remove them. It takes effect without a restart.
+func (s *Service) SetConnectionPushKeys(ctx context.Context, directory, appID string, push PushKeys) error {
+	if err := s.Allowed(directory, ActConnectionPushKeys); err != nil {
+		return err
+	}
+	_, err := s.changeConnection(ctx, directory, appID, "", ActConnectionPushKeys, func(connection *storage.Connection) error {
+		var p problems
+		p.checkPushKeys(push, appID)
+		if p.err() != nil {
+			return p.err()
+		}
+		return s.sealPushKeys(connectionPush(connection), push)
+	})
+	return err
+}
+
+// sealPushKeys stores the keys of a message push in a record.
+func (s *Service) sealPushKeys(in pushSecrets, push PushKeys) (err error) {
+	*in.token, *in.key = "", ""
 	if push == (PushKeys{}) {
 		return nil
 	}
-	if client.Federation.PushToken, err = s.config.Master.Seal([]byte(push.Token), keys.PushTokenBinding(client.Directory, client.ID)); err != nil {
+	if *in.token, err = s.config.Master.Seal([]byte(push.Token), in.tokenBinding); err != nil {
 		return err
 	}
-	client.Federation.EncodingAESKey, err = s.config.Master.Seal([]byte(push.EncodingAESKey), keys.EncodingAESKeyBinding(client.Directory, client.ID))
+	*in.key, err = s.config.Master.Seal([]byte(push.EncodingAESKey), in.keyBinding)
 	return err
 }
 
@@ -70,21 +109,32 @@ func (s *Service) HasPushKeys(client storage.Client, push PushKeys) (bool, error
 	if !ReceivesPush(client) {
 		return push == (PushKeys{}), nil
 	}
-	stored, err := s.openPushKeys(client)
+	return s.arePushKeys(clientPush(&client), push)
+}
+
+// HasConnectionPushKeys reports whether a connection has these keys of a message push.
+func (s *Service) HasConnectionPushKeys(connection storage.Connection, push PushKeys) (bool, error) {
+	if err := s.Allowed(connection.Directory, ActConnectionPushKeys); err != nil {
+		return false, err
+	}
+	if !ConnectionReceivesPush(connection) {
+		return push == (PushKeys{}), nil
+	}
+	return s.arePushKeys(connectionPush(&connection), push)
+}
+
+// arePushKeys compares the stored keys in constant time.
+func (s *Service) arePushKeys(in pushSecrets, push PushKeys) (bool, error) {
+	token, err := s.config.Master.Open(*in.token, in.tokenBinding)
 	if err != nil {
 		return false, err
 	}
-	token := subtle.ConstantTimeCompare([]byte(stored.Token), []byte(push.Token))
-	return token&subtle.ConstantTimeCompare([]byte(stored.EncodingAESKey), []byte(push.EncodingAESKey)) == 1, nil
-}
-
-func (s *Service) openPushKeys(client storage.Client) (PushKeys, error) {
-	token, err := s.config.Master.Open(client.Federation.PushToken, keys.PushTokenBinding(client.Directory, client.ID))
+	key, err := s.config.Master.Open(*in.key, in.keyBinding)
 	if err != nil {
-		return PushKeys{}, err
+		return false, err
 	}
-	key, err := s.config.Master.Open(client.Federation.EncodingAESKey, keys.EncodingAESKeyBinding(client.Directory, client.ID))
-	return PushKeys{string(token), string(key)}, err
+	same := subtle.ConstantTimeCompare(token, []byte(push.Token)) & subtle.ConstantTimeCompare(key, []byte(push.EncodingAESKey))
+	return same == 1, nil
 }
 
 // checkPushKeys catches a slip of the clipboard, by WeChat's own rules.

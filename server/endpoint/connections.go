@@ -30,22 +30,27 @@ func NewConnections(engine storage.Engine, now func() time.Time) *Connections {
 
 // OfKind returns the oldest enabled connection of a kind, or storage.ErrNotFound.
 func (c *Connections) OfKind(ctx context.Context, issuer *oauth2.Issuer, kind storage.ConnectionKind) (storage.Connection, error) {
-	return c.find(ctx, issuer, func(connection storage.Connection) bool { return connection.Kind == kind })
+	return c.find(ctx, issuer, func(connection storage.Connection) bool { return !connection.Disabled && connection.Kind == kind })
 }
 
 // Connection returns an enabled connection by its AppID, or storage.ErrNotFound.
 func (c *Connections) Connection(ctx context.Context, issuer *oauth2.Issuer, appID string) (storage.Connection, error) {
+	return c.find(ctx, issuer, func(connection storage.Connection) bool { return !connection.Disabled && connection.AppID == appID })
+}
+
+// Registered returns a connection by its AppID, also a disabled one, or storage.ErrNotFound.
+func (c *Connections) Registered(ctx context.Context, issuer *oauth2.Issuer, appID string) (storage.Connection, error) {
 	return c.find(ctx, issuer, func(connection storage.Connection) bool { return connection.AppID == appID })
 }
 
-// find returns the first enabled connection that fits. A connection of a deleted directory with the same ID does not.
+// find returns the first connection that fits. A connection of a deleted directory with the same ID does not.
 func (c *Connections) find(ctx context.Context, issuer *oauth2.Issuer, fits func(storage.Connection) bool) (storage.Connection, error) {
 	connections, err := c.cache.Get(ctx, issuer.Directory.ID)
 	if err != nil {
 		return storage.Connection{}, err
 	}
 	for _, connection := range connections {
-		if !connection.Disabled && connection.DirectoryIncarnation == issuer.Directory.Incarnation && fits(connection) {
+		if connection.DirectoryIncarnation == issuer.Directory.Incarnation && fits(connection) {
 			return connection, nil
 		}
 	}

@@ -11,9 +11,9 @@ func Events() []string {
 	return []string{wechat.EventUserInfoModified, wechat.EventUserRevoked, wechat.EventUserDeregistered}
 }
 
-// withdrawal returns what an event withdraws. An unknown number of WeChat withdraws everything, and so do those of websites (3xx)
+// withdrawal returns what an event withdraws; clients are those of its app. An unknown number of WeChat withdraws everything, and so do those of websites (3xx)
 // and official accounts (2xx).
-func withdrawal(event storage.PushEvent) identity.Withdrawal {
+func withdrawal(event storage.PushEvent, clients []string) identity.Withdrawal {
 	if event.Name == wechat.EventUserInfoModified {
 		return identity.Withdrawal{Claims: []string{identity.ClaimNickname, identity.ClaimName, identity.ClaimPicture}}
 	}
@@ -25,11 +25,11 @@ func withdrawal(event storage.PushEvent) identity.Withdrawal {
 	case wechat.RevokeAvatarComponent:
 		return identity.Withdrawal{Claims: []string{identity.ClaimPicture}}
 	case wechat.RevokePhone:
-		return identity.Withdrawal{Claims: []string{identity.ClaimPhone}, Client: event.Client}
+		return identity.Withdrawal{Claims: []string{identity.ClaimPhone}, Clients: clients}
 	case wechat.RevokePlate, wechat.RevokeAddress, wechat.RevokeInvoice, wechat.RevokeBluetooth, wechat.RevokeMicrophone, wechat.RevokeCamera,
 		wechat.RevokeSteps, wechat.RevokeLocation, wechat.RevokePickedMedia, wechat.RevokePickedFile, wechat.RevokeEmail, wechat.RevokeChosenPlace:
 		return identity.Withdrawal{Claims: []string{}} // minifed gets none of it from WeChat.
 	default:
-		return identity.Withdrawal{Client: event.Client}
+		return identity.Withdrawal{Clients: clients}
 	}
 }

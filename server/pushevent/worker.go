@@ -170,8 +170,36 @@ func (w *Worker) apply(ctx context.Context, event storage.PushEvent) (storage.Pu
 	}
 }
 
+// clients returns the clients of an event's app: that of the push URL, or those that exchange the codes of a connection's mobile app.
+// A website and an official account have none.
+func (w *Worker) clients(ctx context.Context, event storage.PushEvent) (clients []string, err error) {
+	if event.Client != "" {
+		return []string{event.Client}, nil
+	}
+	query := storage.Query{Order: storage.ByCreated, Owner: event.Directory, Limit: storage.MaxPage}
+	for {
+		entries, next, err := storage.List[storage.Client](ctx, w.Engine, query)
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range entries {
+			if entry.Record.NativeApp == event.AppID {
+				clients = append(clients, entry.Record.ID)
+			}
+		}
+		if next == "" {
+			return clients, nil
+		}
+		query.After = next
+	}
+}
+
 func (w *Worker) withdraw(ctx context.Context, event storage.PushEvent, about identity.WeChatEvent) (storage.PushEvent, error) {
-	_, err := w.Users.Withdraw(ctx, about, withdrawal(event))
+	clients, err := w.clients(ctx, event)
+	if err != nil {
+		return event, err
+	}
+	_, err = w.Users.Withdraw(ctx, about, withdrawal(event, clients))
 	if errors.Is(err, identity.ErrUnknownUser) {
 		return w.done(event, OutcomeUnknownUser), nil
 	}
@@ -181,7 +209,11 @@ func (w *Worker) withdraw(ctx context.Context, event storage.PushEvent, about id
 func (w *Worker) deregister(
 	ctx context.Context, event storage.PushEvent, about identity.WeChatEvent, directory storage.Directory,
 ) (storage.PushEvent, error) {
-	result, err := w.Users.Deregister(ctx, about, event.Client, directory)
+	clients, err := w.clients(ctx, event)
+	if err != nil {
+		return event, err
+	}
+	result, err := w.Users.Deregister(ctx, about, clients, directory)
 	switch {
 	case errors.Is(err, identity.ErrUnknownUser):
 		return w.done(event, OutcomeUnknownUser), nil

@@ -96,6 +96,13 @@ func TestClients_WholeLife(t *testing.T) {
 	if r := h.ok(tokenAdmin, http.MethodGet, list+"/clients/mini", ""); r.text("push_events") != "true" || strings.Contains(r.Body.String(), "push_token") {
 		t.Errorf("push keys: %s", r.Body.String())
 	}
+	h.ok(tokenAdmin, http.MethodPost, list+"/connections", `{"kind":"website","app_id":"wxaaaaaaaaaaaaaaaa","app_secret":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}`)
+	for _, row := range []struct{ body, want string }{{`{"push_token":"Token1","encoding_aes_key":"` + strings.Repeat("k", 43) + `"}`, "true"}, {`{"push_token":"","encoding_aes_key":""}`, "false"}} {
+		h.ok(tokenAdmin, http.MethodPut, list+"/connections/wxaaaaaaaaaaaaaaaa/push-keys", row.body)
+		if r := h.ok(tokenAdmin, http.MethodGet, list+"/connections/wxaaaaaaaaaaaaaaaa", ""); r.text("push_events") != row.want || strings.Contains(r.Body.String(), "mk1") || strings.Contains(r.Body.String(), "push_token") {
+			t.Errorf("push keys of a connection: %s", r.Body.String())
+		}
+	}
 	r = h.ok(tokenAdmin, http.MethodPost, list+"/clients/mini/secret", "")
 	if r.Code != http.StatusCreated || len(r.text("secret")) != 43 || r.text("secret") == secret {
 		t.Errorf("rotated %d", r.Code)

@@ -55,6 +55,10 @@ type PushKeys struct {
 	EncodingAESKey string `json:"encoding_aes_key"`
 }
 
+func (k PushKeys) keys() admin.PushKeys {
+	return admin.PushKeys{Token: k.PushToken, EncodingAESKey: k.EncodingAESKey}
+}
+
 // AppCredential is an AppID and AppSecret to test.
 type AppCredential struct {
 	AppID     string           `json:"app_id"`
@@ -171,7 +175,7 @@ func createClient(c *call) (reply, error) {
 	if asked.ID == "" {
 		asked.ID = c.reserved
 	}
-	entry, secret, err := c.service.CreateClient(c.Context(), admin.NewClient{Client: asked.Client, Secret: asked.Secret, AppSecret: asked.AppSecret, Push: admin.PushKeys{Token: asked.PushToken, EncodingAESKey: asked.EncodingAESKey}})
+	entry, secret, err := c.service.CreateClient(c.Context(), admin.NewClient{Client: asked.Client, Secret: asked.Secret, AppSecret: asked.AppSecret, Push: PushKeys{asked.PushToken, asked.EncodingAESKey}.keys()})
 	if err != nil {
 		return reply{}, err
 	}
@@ -224,8 +228,7 @@ func setPushKeys(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	push := admin.PushKeys{Token: asked.PushToken, EncodingAESKey: asked.EncodingAESKey}
-	return reply{}, c.service.SetPushKeys(c.Context(), c.directory(), c.param("client"), push)
+	return reply{}, c.service.SetPushKeys(c.Context(), c.directory(), c.param("client"), asked.keys())
 }
 
 func testCredential(c *call) (reply, error) {

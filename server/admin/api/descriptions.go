@@ -256,7 +256,7 @@ func clientDescriptions() map[string]description {
 		"AppSecret":            says("The AppSecret of a mini-program."),
 		"AppSecret.app_secret": needs("The AppSecret of WeChat's console."),
 
-		"PushKeys":                  says("The keys of the message push of a mini-program."),
+		"PushKeys":                  says("The keys of the message push of a mini-program or a connection."),
 		"PushKeys.push_token":       needs("The Token of WeChat's console: 3 to 32 letters and digits."),
 		"PushKeys.encoding_aes_key": needs("The EncodingAESKey of WeChat's console: 43 letters and digits."),
 
@@ -762,13 +762,18 @@ func connectionDescriptions() map[string]description {
 		"Connection.name":                  says("A name for operators."),
 		"Connection.disabled":              server("true if the connection is disabled."),
 		"Connection.app_secret":            withheld(),
+		"Connection.push_token":            withheld(),
+		"Connection.encoding_aes_key":      withheld(),
+		"Connection.push_events":           server("Whether the app receives push events of WeChat: see setConnectionPushKeys."),
 		"Connection.open_platform":         says("A name of your choice for the Open Platform account that the app is bound to; the same as that of the mini-programs whose users it shares. Without one, UnionIDs are ignored."),
 		"Connection.provisioning":          says("What happens with an unknown WeChat user: auto creates a user, bind lets the person sign in to an account or create one."),
 		"Connection.created_at":            server("When the connection was created."),
 		"Connection.updated_at":            server("When the connection was changed last."),
 
-		"NewConnection":            says("A connection to create."),
-		"NewConnection.app_secret": needs("The AppSecret of WeChat's console."),
+		"NewConnection":                  says("A connection to create."),
+		"NewConnection.app_secret":       needs("The AppSecret of WeChat's console."),
+		"NewConnection.push_token":       says("The Token of the message push in WeChat's console; optional, and with encoding_aes_key."),
+		"NewConnection.encoding_aes_key": says("The EncodingAESKey of the message push in WeChat's console. It is sealed and never shown."),
 	}
 }
 

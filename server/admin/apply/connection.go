@@ -15,6 +15,13 @@ import (
 type connectionBody struct {
 	storage.Connection
 	AppSecret wechat.AppSecret `json:"app_secret,omitempty"`
+	// PushToken and EncodingAESKey are the keys of the message push.
+	PushToken      string `json:"push_token,omitempty"`
+	EncodingAESKey string `json:"encoding_aes_key,omitempty"`
+}
+
+func (c connectionBody) push() admin.PushKeys {
+	return admin.PushKeys{Token: c.PushToken, EncodingAESKey: c.EncodingAESKey}
 }
 
 func (p *planner) connection(ctx context.Context, d described) error {
@@ -51,7 +58,7 @@ func (p *planner) newConnection(ctx context.Context, d described, directory stor
 		p.add(created)
 		return nil
 	}
-	asked := admin.NewConnection{Connection: d.connection.Connection, AppSecret: d.connection.AppSecret}
+	asked := admin.NewConnection{Connection: d.connection.Connection, AppSecret: d.connection.AppSecret, Push: d.connection.push()}
 	after, err := p.service.PreviewConnection(ctx, directory, asked)
 	if err != nil {
 		return p.invalid(d.Source, err)
@@ -77,36 +84,53 @@ func (p *planner) connectionChange(d described, current *storage.Entry[storage.C
 		return Change{}, err
 	}
 	changesSettings := len(differences(explicitConnection(before), explicitConnection(after))) > 0
-	changesSecret := false
-	if d.connection.AppSecret != "" {
-		has, err := p.service.HasConnectionSecret(before, d.connection.AppSecret)
-		if err != nil {
-			return Change{}, err
-		}
-		changesSecret = !has
+	secrets, err := p.changedConnectionSecrets(d, before)
+	if err != nil {
+		return Change{}, err
 	}
 	after.Disabled = asked.Disabled
 	change := Change{
 		Kind: d.Kind, Directory: before.Directory, ID: before.AppID, Source: d.Source,
 		Members: differences(explicitConnection(before), explicitConnection(after)), state: current.Revision(),
 	}
-	if changesSecret {
-		change.Members = append(change.Members, Difference{Member: "app_secret", Secret: true})
-	}
+	change.Members = append(change.Members, secrets.differences()...)
 	change.do = func(ctx context.Context) error {
 		if changesSettings {
 			if _, err := p.service.UpdateConnection(ctx, before.Directory, before.AppID, current.Revision(), edit); err != nil {
 				return err
 			}
 		}
-		if changesSecret {
+		if secrets.appSecret {
 			if err := p.service.SetConnectionSecret(ctx, before.Directory, before.AppID, d.connection.AppSecret); err != nil {
+				return err
+			}
+		}
+		if secrets.push {
+			if err := p.service.SetConnectionPushKeys(ctx, before.Directory, before.AppID, d.connection.push()); err != nil {
 				return err
 			}
 		}
 		return p.setConnectionState(ctx, before, after.Disabled)
 	}
 	return change, nil
+}
+
+func (p *planner) changedConnectionSecrets(d described, current storage.Connection) (changed changedSecrets, err error) {
+	if d.connection.AppSecret != "" {
+		has, err := p.service.HasConnectionSecret(current, d.connection.AppSecret)
+		if err != nil {
+			return changed, err
+		}
+		changed.appSecret = !has
+	}
+	if push := d.connection.push(); push != (admin.PushKeys{}) {
+		has, err := p.service.HasConnectionPushKeys(current, push)
+		if err != nil {
+			return changed, err
+		}
+		changed.push = !has
+	}
+	return changed, nil
 }
 
 func (p *planner) setConnectionState(ctx context.Context, before storage.Connection, disabled bool) (err error) {
@@ -158,7 +182,7 @@ func connectionKey(connection storage.Connection) string {
 
 // explicitConnection returns the members of a connection, defaults written out.
 func explicitConnection(connection storage.Connection) map[string]json.RawMessage {
-	connection.AppSecret = ""
+	connection.AppSecret, connection.PushToken, connection.EncodingAESKey = "", "", ""
 	if connection.Provisioning == "" {
 		connection.Provisioning = storage.ProvisionAuto
 	}
@@ -181,7 +205,7 @@ func exportConnections(ctx context.Context, service *admin.Service, directory st
 	for _, connection := range connections {
 		var managed storage.Connection
 		kind := string(connection.Kind)
-		connection.AppSecret, connection.DirectoryIncarnation = "", ""
+		connection.AppSecret, connection.PushToken, connection.EncodingAESKey, connection.DirectoryIncarnation = "", "", "", ""
 		connection.CreatedAt, connection.UpdatedAt = managed.CreatedAt, managed.UpdatedAt
 		body, err := json.Marshal(connectionFile{Connection: connection})
 		if err != nil {

@@ -34,6 +34,9 @@ func TestApply_BringsConnectionsToTheFiles(t *testing.T) {
 	do(false, "leave website "+appID+" ", documents("website", body)...)
 	body = `{"app_id":"` + appID + `","open_platform":"shop","disabled":true,"app_secret":"` + strings.Repeat("f", 32) + `"}`
 	do(false, "change website "+appID+" disabled,open_platform,app_secret", documents("website", body)...)
+	body = `{"app_id":"` + appID + `","open_platform":"shop","disabled":true,"push_token":"Token1","encoding_aes_key":"` + strings.Repeat("k", 43) + `"}`
+	do(false, "change website "+appID+" push_token", documents("website", body)...)
+	do(false, "leave website "+appID+" ", documents("website", body)...)
 
 	drift, err := apply.Drift(t.Context(), h.service, "default")
 	if err != nil || drift.Pending() {

@@ -160,7 +160,9 @@ type connectionData struct {
 	Hidden bool
 	Apart  []separation
 	// These say what the operator may do.
-	MaySave, MaySetSecret, MayTest, MayDisable, MayDelete bool
+	MaySave, MaySetSecret, MaySetPushKeys, MayTest, MayDisable, MayDelete bool
+	// ReceivesPush says that the connection has the keys of a message push.
+	ReceivesPush bool
 }
 
 func (c *Console) connectionPage(
@@ -180,6 +182,7 @@ func (c *Console) connectionPage(
 		return err
 	}
 	data.MaySave, data.MaySetSecret, data.MayTest = r.allows(id, admin.ActConnectionUpdate), r.allows(id, admin.ActConnectionSecret), r.allows(id, admin.ActConnectionTest)
+	data.MaySetPushKeys, data.ReceivesPush = r.allows(id, admin.ActConnectionPushKeys), admin.ConnectionReceivesPush(stored)
 	data.MayDisable, data.MayDelete = r.allows(id, admin.ActConnectionDisable), r.allows(id, admin.ActConnectionDelete)
 	name := stored.Name
 	if name == "" {

@@ -40,6 +40,18 @@ func TestConnections_LifecycleInTheConsole(t *testing.T) {
 	if !strings.Contains(b.page.text(), "Open Platform account") {
 		t.Errorf("the mini-program's page: %s", b.page.text())
 	}
+	b.get("d/default/connections/wxsimapp/push-keys")
+	if !strings.Contains(b.page.text(), "/federation/wechat/events/wxsimapp") {
+		t.Errorf("no push URL: %s", b.page.text())
+	}
+	b.submit("Save the keys", "push_token", "Token1", "encoding_aes_key", "short")
+	if !strings.Contains(b.page.text(), "must be the 43 letters") {
+		t.Errorf("a short key: %s", b.page.text())
+	}
+	b.submit("Save the keys", "push_token", "Token1", "encoding_aes_key", strings.Repeat("k", 43))
+	if !strings.Contains(b.page.text(), "keys of the message push are stored") || !strings.Contains(b.page.text(), "set up") {
+		t.Errorf("after the keys: %s", b.page.text())
+	}
 	b.get("d/default/connections/wxsimapp/act/disable")
 	b.submit("Disable the connection")
 	if !strings.Contains(b.page.text(), "Disabled.") {

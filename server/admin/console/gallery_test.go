@@ -155,7 +155,7 @@ func (h *harness) pages() []string {
 	for _, path := range []string{
 		"", "settings", "disable", "keys", "clients", "new-client", "new-client?kind=wechat_miniapp", "new-client?kind=web",
 		"clients/mini", "clients/shop", "clients/app", "clients/phone", "clients/robot", "clients/shop/secret", "clients/shop/secret?alone=1",
-		"clients/mini/app-secret", "clients/mini/push-keys", "connections", "new-connection", "connections/wxsimsite", "connections/wxsimsite/app-secret",
+		"clients/mini/app-secret", "clients/mini/push-keys", "connections", "new-connection", "connections/wxsimsite", "connections/wxsimsite/app-secret", "connections/wxsimsite/push-keys",
 		"initial-tokens", "resources", "new-resource", api, api + "/act/disable", api + "/act/delete", "connections/wxsimsite/act/disable", "connections/wxsimsite/act/delete", "clients/shop/disable", "clients/shop/delete",
 		"users", "users?q=nothing", "import-users", "export-users", "new-user", "users/" + h.alice, "users/" + h.shadow, "users/" + h.alice + "/password", "users/" + h.alice + "/merge",
 		"users/" + h.alice + "/merge?other=" + h.shadow, "users/" + h.alice + "/act/disable", "users/" + h.alice + "/act/delete", "users/" + h.alice + "/act/remove-totp", "merges", "audit", "audit?target=user:x",

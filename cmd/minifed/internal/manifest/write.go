@@ -8,9 +8,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/minifed/minifed/server/admin"
 	"github.com/minifed/minifed/server/admin/apply"
 	"github.com/minifed/minifed/storage"
 )
@@ -61,7 +63,7 @@ func format(document apply.Document) (text []byte, id string, err error) {
 	kind := []*yaml.Node{{Kind: yaml.ScalarNode, Value: "kind"}, {Kind: yaml.ScalarNode, Value: document.Kind}}
 	members.Content = append(kind, members.Content...)
 	var out bytes.Buffer
-	if document.Kind == string(storage.ClientMiniapp) {
+	if holdsAppSecret(document.Kind) {
 		fmt.Fprintf(&out, "# To create it in another store, add app_secret: {env: NAME} or {file: PATH}.\n")
 		fmt.Fprintf(&out, "# Push events of WeChat need push_token and encoding_aes_key, as such references too.\n")
 	}
@@ -71,6 +73,11 @@ func format(document apply.Document) (text []byte, id string, err error) {
 		return nil, "", err
 	}
 	return out.Bytes(), url.PathEscape(cmp.Or(named.ID, named.Username)), encoder.Close()
+}
+
+// holdsAppSecret reports whether the records of a kind have an AppSecret and the keys of a message push.
+func holdsAppSecret(kind string) bool {
+	return kind == string(storage.ClientMiniapp) || slices.Contains(admin.ConnectionKinds(), storage.ConnectionKind(kind))
 }
 
 // plain removes the style of JSON, so that values have the usual style of YAML.
