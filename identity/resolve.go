@@ -19,7 +19,8 @@ type Resolution struct {
 // unknownUserPolicy says whether and how an unknown user is created.
 type unknownUserPolicy struct {
 	provision bool
-	profile   storage.Profile
+	// profile returns the profile of a new user, in canonical form. It is called before a user is created, and may be called again.
+	profile func(ctx context.Context) (ProfileUpdate, error)
 	// appID is the mini-program that asserts the profile.
 	appID string
 }
@@ -40,7 +41,13 @@ func (s *Service) Register(ctx context.Context, login Login, profile ProfileUpda
 	if err != nil {
 		return nil, err
 	}
-	return s.resolve(ctx, login, unknownUserPolicy{provision: true, profile: profile.apply(storage.Profile{}), appID: login.AppID})
+	return s.RegisterBy(ctx, login, func(context.Context) (ProfileUpdate, error) { return profile, nil })
+}
+
+// RegisterBy is Register with a profile that is read only if the user is new. The function returns it in canonical form, and may be
+// called again. Its error ends the login before any write.
+func (s *Service) RegisterBy(ctx context.Context, login Login, profile func(context.Context) (ProfileUpdate, error)) (*Resolution, error) {
+	return s.resolve(ctx, login, unknownUserPolicy{provision: true, profile: profile, appID: login.AppID})
 }
 
 func (s *Service) resolve(ctx context.Context, login Login, policy unknownUserPolicy) (*Resolution, error) {
@@ -92,6 +99,13 @@ func (s *Service) resolveOnce(ctx context.Context, login Login, policy unknownUs
 func (s *Service) createUser(ctx context.Context, login Login, open, union linkedUser, policy unknownUserPolicy) (*Resolution, error) {
 	if !policy.provision {
 		return nil, ErrUnknownUser
+	}
+	if policy.profile != nil { // It may fail, which must be known before a link is written.
+		profile, err := policy.profile(ctx)
+		if err != nil {
+			return nil, err
+		}
+		policy.profile = func(context.Context) (ProfileUpdate, error) { return profile, nil }
 	}
 	id, err := s.newID()
 	if err != nil {
@@ -173,10 +187,18 @@ func (s *Service) findOrCreate(ctx context.Context, at linkedUser, policy unknow
 	if err != nil {
 		return nil, err
 	}
+	var profile storage.Profile
+	if policy.profile != nil {
+		update, err := policy.profile(ctx)
+		if err != nil {
+			return nil, err
+		}
+		profile = update.apply(profile)
+	}
 	now := s.now()
 	created := storage.User{
 		Directory: at.identity.Directory, DirectoryIncarnation: incarnation, ID: at.id, Status: storage.UserActive, Shadow: true,
-		Profile: policy.profile, CreatedAt: now, UpdatedAt: now,
+		Profile: profile, CreatedAt: now, UpdatedAt: now,
 	}
 	setSources(storage.User{}, &created, policy.appID, now)
 	user, err := storage.Insert(ctx, s.engine, created)

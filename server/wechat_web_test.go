@@ -424,3 +424,82 @@ func TestWeChatWeb_BindAsksUnknownUser(t *testing.T) {
 		t.Errorf("a form without a token: %d", got.status)
 	}
 }
+
+// TestWeChatLogins_StayWithinStoreBudget counts the store operations of sign-ins by connections. Directories, clients, connections and
+// keys come from memory.
+func TestWeChatLogins_StayWithinStoreBudget(t *testing.T) {
+	t.Parallel()
+	ts, app := newNativeServer(t)
+	begin := func(method, user string) (b *formBrowser, callback string) {
+		b = ts.browserOf(map[string]string{"website": agentOfDesk, "official-account": weChatAgent}[method])
+		return b, b.signInAtWeChat(method, user)
+	}
+	for _, method := range []string{"website", "official-account"} {
+		b, callback := begin(method, "alice")
+		b.get(callback) // The connection is in memory now, and the user is known.
+	}
+	repeated := app.SendAuth("alice")
+	ts.exchangeNative("app", repeated)
+	opening := func(b *formBrowser, address string) func() int { return func() int { return b.getOnce(address).status } }
+	native := func(code string) func() int { return func() int { return ts.exchangeNative("app", code).status } }
+
+	button := ts.browserOf(agentOfDesk)
+	button.get(ts.url + "/login")
+	site, known := begin("website", "alice")
+	newcomer, first := begin("website", "bob")
+	reader, inside := begin("official-account", "alice")
+	follower, firstInside := begin("official-account", "carol")
+	for _, row := range []struct {
+		request       string
+		do            func() int
+		status        int
+		reads, writes int
+	}{
+		{"website: the login page", opening(button, ts.url+"/login"), http.StatusOK, 0, 0},
+		{"website: the button", func() int { return button.postForm("/login/website").status }, http.StatusOK, 0, 1},
+		{"website: a known user comes back", opening(site, known), http.StatusSeeOther, 4, 3},
+		{"website: the same callback again", opening(site, known), http.StatusSeeOther, 4, 1},
+		{"website: a new user comes back", opening(newcomer, first), http.StatusSeeOther, 4, 6},
+		{"official account: a known user comes back", opening(reader, inside), http.StatusSeeOther, 4, 3},
+		{"official account: a new user comes back", opening(follower, firstInside), http.StatusSeeOther, 4, 6},
+		{"mobile app: a known user", native(app.SendAuth("alice")), http.StatusOK, 3, 1},
+		{"mobile app: a new user", native(app.SendAuth("dora")), http.StatusOK, 3, 4},
+		{"mobile app: a repeat", native(repeated), http.StatusOK, 2, 0},
+	} {
+		counted := &operationCounter{}
+		ts.engine.Before = counted.count
+		status := row.do()
+		ts.engine.Before = nil
+		if status != row.status {
+			t.Errorf("%s: got %d", row.request, status)
+		}
+		if counted.reads > row.reads || counted.writes > row.writes || counted.lists > 0 {
+			t.Errorf("%s: %d reads, %d writes, %d lists; the budget is %d and %d: %v",
+				row.request, counted.reads, counted.writes, counted.lists, row.reads, row.writes, counted.operations)
+		}
+	}
+}
+
+// getOnce opens a page without following the redirect.
+func (b *formBrowser) getOnce(address string) *page {
+	b.Helper()
+	request := must(http.NewRequestWithContext(b.Context(), http.MethodGet, address, nil))(b.T)
+	for name, value := range b.cookies {
+		request.AddCookie(&http.Cookie{Name: name, Value: value})
+	}
+	return b.send(request)
+}
+
+// postForm sends the form of the page whose action ends so, without following the redirect.
+func (b *formBrowser) postForm(path string) *page {
+	b.Helper()
+	for _, form := range findElements(b.document(), func(n *html.Node) bool { return n.Data == "form" && strings.HasSuffix(attribute(n, "action"), path) }) {
+		values := url.Values{}
+		for _, input := range findElements(form, func(n *html.Node) bool { return n.Data == "input" }) {
+			values.Add(attribute(input, "name"), attribute(input, "value"))
+		}
+		return b.submitOnce(must(must(url.Parse(b.page.url))(b.T).Parse(attribute(form, "action")))(b.T).String(), values)
+	}
+	b.Fatalf("no form to %s at %s", path, b.page.url)
+	return nil
+}

@@ -101,23 +101,40 @@ func (u *WebUsers) Find(ctx context.Context, proven *WebUser) (*identity.Resolut
 }
 
 func (u *WebUsers) resolve(ctx context.Context, proven *WebUser, asserted identity.ProfileUpdate, provision bool) (*identity.Resolution, error) {
-	resolution, err := u.Users.Resolve(ctx, proven.Login, false)
-	if !errors.Is(err, identity.ErrUnknownUser) {
-		return resolution, err
+	if provision {
+		return u.Users.RegisterBy(ctx, proven.Login, func(ctx context.Context) (identity.ProfileUpdate, error) {
+			return u.profileOfNew(ctx, proven, asserted)
+		})
 	}
+	resolution, err := u.Users.Resolve(ctx, proven.Login, false)
+	if errors.Is(err, identity.ErrUnknownUser) {
+		if err := u.checkUnknown(ctx, proven); err != nil {
+			return nil, err
+		}
+	}
+	return resolution, err
+}
+
+// checkUnknown returns the error of WeChat if the UnionID of an unknown user may be readable later.
+func (u *WebUsers) checkUnknown(ctx context.Context, proven *WebUser) error {
 	if proven.Login.UnionID == "" && isTransient(proven.profileErr) {
-		return nil, proven.profileErr
+		return proven.profileErr
 	}
 	u.warnWithoutUnionID(ctx, proven)
-	if !provision {
-		return nil, err
+	return nil
+}
+
+// profileOfNew returns the profile of a user who is created: what the app asserts, and otherwise what WeChat shows.
+func (u *WebUsers) profileOfNew(ctx context.Context, proven *WebUser, asserted identity.ProfileUpdate) (identity.ProfileUpdate, error) {
+	if err := u.checkUnknown(ctx, proven); err != nil {
+		return identity.ProfileUpdate{}, err
 	}
 	u.readProfile(ctx, proven)
 	if proven.profileErr != nil {
 		u.Logger.InfoContext(ctx, "a new user has no profile of WeChat",
 			"directory", proven.connection.Directory, "app_id", proven.connection.AppID, "cause", proven.profileErr.Error())
 	}
-	return u.Users.Register(ctx, proven.Login, asserted.Over(profileOf(proven.profile)))
+	return asserted.Over(profileOf(proven.profile)).Canonical()
 }
 
 // isTransient reports whether the same call may succeed later.
