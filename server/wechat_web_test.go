@@ -440,7 +440,9 @@ func TestWeChatLogins_StayWithinStoreBudget(t *testing.T) {
 	}
 	repeated := app.SendAuth("alice")
 	ts.exchangeNative("app", repeated)
-	opening := func(b *formBrowser, address string) func() int { return func() int { return b.getOnce(address).status } }
+	opening := func(b *formBrowser, address string) func() int {
+		return func() int { return b.getOnce(address).status }
+	}
 	native := func(code string) func() int { return func() int { return ts.exchangeNative("app", code).status } }
 
 	button := ts.browserOf(agentOfDesk)

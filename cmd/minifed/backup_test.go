@@ -21,9 +21,7 @@ func TestBackup_ServerTakesThemAndOneCommandRestores(t *testing.T) {
 	writeFile(t, killed, "unfinished")
 	s.run(t, "user", "create", "alice")
 	running := s.startServer(t, "MINIFED_BACKUP_EVERY=1m", "MINIFED_BACKUP_KEEP=1")
-	if err := running.err.waitFor(t.Context(), "the store is backed up"); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, running.err, "the store is backed up")
 	list := s.runJSON(t, "backup", "list")["items"].([]any)
 	taken, _ := list[len(list)-1].(map[string]any)["file"].(string)
 	if len(list) > 2 || taken == old {

@@ -75,17 +75,13 @@ func TestServe_ReplacesTheCertificateAfterSIGHUP(t *testing.T) {
 	// An incomplete new certificate changes nothing; a complete one is served after SIGHUP.
 	writeFile(t, filepath.Join(folder, "tls.crt"), "half a certificate")
 	sendSIGHUP(t)
-	if err := running.err.waitFor(t.Context(), "the previous one remains in use"); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, running.err, "the previous one remains in use")
 	if _, err := overTLS(t, address, first); err != nil {
 		t.Errorf("with a bad successor: %v", err)
 	}
 	second := certificatetest.Write(t, folder, 2)
 	sendSIGHUP(t)
-	if err := running.err.waitFor(t.Context(), "the TLS certificate was replaced"); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, running.err, "the TLS certificate was replaced")
 	if _, err := overTLS(t, address, second); err != nil {
 		t.Errorf("with a good successor: %v", err)
 	}

@@ -169,6 +169,16 @@ func (o *outputBuffer) waitFor(ctx context.Context, text string) error {
 	return nil
 }
 
+// waitFor waits until a program has printed a text.
+func waitFor(t *testing.T, printed *outputBuffer, text string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := printed.waitFor(ctx, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // testServer is a server that runs in this process.
 type testServer struct {
 	*cliHarness
@@ -206,9 +216,7 @@ func (s *cliHarness) startServerOn(t *testing.T, public, admin string, variables
 		running.out.Write([]byte("\nserve ended"))
 	}()
 	t.Cleanup(func() { running.stop(t) })
-	if err := running.err.waitFor(t.Context(), "msg=serving"); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, running.err, "msg=serving")
 	return running
 }
 

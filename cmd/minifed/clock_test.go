@@ -57,9 +57,7 @@ func TestServe_SignsAfterFirstStartWithClockAhead(t *testing.T) {
 			t.Errorf("%v ahead: /readyz: %d %s", ahead, code, body)
 		}
 		for _, algorithm := range []string{"RS256", "ES256"} {
-			if err := running.err.waitFor(t.Context(), `"keys: step of rotation" directory=default algorithm=`+algorithm); err != nil {
-				t.Fatal(err)
-			}
+			waitFor(t, running.err, `"keys: step of rotation" directory=default algorithm=`+algorithm)
 		}
 		running.stop(t)
 		if said := diagnose(t, s, true)["keys of default"]; !strings.HasPrefix(said, "ok ") {

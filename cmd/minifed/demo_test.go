@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"os"
 	"os/exec"
@@ -12,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/demo"
 )
@@ -161,16 +159,6 @@ func TestBinary(t *testing.T) {
 			t.Errorf("left behind: %v, %v", left, err)
 		}
 	})
-}
-
-// waitFor waits until a program has printed a text.
-func waitFor(t *testing.T, printed *outputBuffer, text string) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := printed.waitFor(ctx, text); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func mustAbs(t *testing.T, path string) string {

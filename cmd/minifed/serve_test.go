@@ -337,9 +337,7 @@ func TestStop_CompletesALogin(t *testing.T) {
 	}()
 	<-gate.Arrived()
 	running.cancel()
-	if err := running.err.waitFor(t.Context(), "msg=draining"); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, running.err, "msg=draining")
 	select {
 	case code := <-running.ended:
 		t.Fatalf("serve ended with %d while a login was in progress", code)

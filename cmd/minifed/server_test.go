@@ -452,9 +452,7 @@ func TestLogin_SignsInByTheBrowserAndRefreshes(t *testing.T) {
 	cli.err.Reset()
 	ended := make(chan int, 1)
 	go func() { ended <- cli.exitCode(t, "login", "--no-browser", "--server", server.URL) }()
-	if err := cli.err.waitFor(t.Context(), "/oauth2/authorize?"); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, cli.err, "/oauth2/authorize?")
 	printed := cli.err.String()
 	address := strings.Fields(printed[strings.Index(printed, server.URL):])[0]
 	response, err := http.Get(address)

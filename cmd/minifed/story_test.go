@@ -58,9 +58,7 @@ func (s *testServer) signsInCommandLine(t *testing.T, tab *chromiumtest.Tab, ser
 	t.Helper()
 	cli, ended := newCLI(t, "XDG_CONFIG_HOME="+t.TempDir()), make(chan int, 1)
 	go func() { ended <- cli.exitCode(t, "--server", server, "login", "--no-browser") }()
-	if err := cli.err.waitFor(t.Context(), "/oauth2/authorize?"); err != nil {
-		t.Fatal(err)
-	}
+	waitFor(t, cli.err, "/oauth2/authorize?")
 	printed := cli.err.String()
 	tab.Call("Network.clearBrowserCookies", nil)
 	tab.Navigate(strings.Fields(printed[strings.Index(printed, server):])[0])
