@@ -79,12 +79,15 @@ func TestInstances_ConnectionsShareTheirUsers(t *testing.T) {
 	}
 }
 
-// browse sends a request of a browser.
-func (i *instance) browse(browser *http.Client, method, address string, form url.Values) apiResponse {
+// browse sends a request of a browser, with its User-Agent if there is one.
+func (i *instance) browse(browser *http.Client, method, address string, form url.Values, agent ...string) apiResponse {
 	i.Helper()
 	request := must(http.NewRequestWithContext(i.Context(), method, address, strings.NewReader(form.Encode())))(i.T)
 	if form != nil {
 		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	for _, name := range agent {
+		request.Header.Set("User-Agent", name)
 	}
 	return i.through(browser, request)
 }
