@@ -2,6 +2,8 @@ package main
 
 import (
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,5 +76,18 @@ func TestDoctor_NamesWhatSeparatesUsers(t *testing.T) {
 	s.run(t, "directory", "update", "default", "--sign-in-method", "website", "--sign-in-method", "password")
 	if said := s.run(t, "doctor"); strings.Contains(said, "Open Platform") || strings.Contains(said, "has no button") {
 		t.Errorf("doctor after the remedies:\n%s", said)
+	}
+	// The settings are right, and users of the website have no UnionID all the same.
+	users := filepath.Join(t.TempDir(), "users.jsonl")
+	lines := `{"name":"A","wechat":[{"app_id":"wxsimWebsite","openid":"o1"}]}` + "\n" + `{"name":"B","wechat":[{"app_id":"wxsimMini","openid":"o2"}]}` + "\n"
+	if err := os.WriteFile(users, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.run(t, "user", "import", users)
+	said = s.run(t, "doctor")
+	for _, want := range []string{"connection wxsimWebsite of default: has users without a UnionID: 1 of 1", "account shop at open.weixin.qq.com", "has users without a UnionID: 1 of 1 that"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("doctor does not say %q:\n%s", want, said)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/minifed/minifed/cmd/minifed/internal/deployment"
 	"github.com/minifed/minifed/cmd/minifed/internal/locale"
@@ -38,16 +39,30 @@ func (c *credentials) checkConnections(ctx context.Context, opened *deployment.D
 		}
 	}
 	for _, found := range admin.Separations(directory, clients, connections) {
-		check, remedy := locale.Text("doctor.connection", found.AppID, directory.ID), "minifed connection update "+found.AppID+" --directory "+directory.ID+" --open-platform NAME"
-		if found.Client != "" {
-			check, remedy = locale.Text("doctor.client", found.Client, directory.ID), "minifed client update "+found.Client+" --directory "+directory.ID+" --open-platform NAME"
-		}
+		check, update := checkOfApp(found.WeChatApp, directory)
 		detail := locale.Text("doctor.separation.unnamed")
 		if found.OpenPlatform != "" {
 			detail = locale.Text("doctor.separation.differs", found.OpenPlatform, found.Others)
 		}
-		c.warn(check, detail, locale.Text("doctor.separation.remedy", remedy))
+		c.warn(check, detail, locale.Text("doctor.separation.remedy", update+" --open-platform NAME"))
 	}
+	gaps, err := opened.Admin.UnionIDGaps(ctx, directory.ID)
+	if err != nil {
+		c.failBy(locale.Text("doctor.connections", directory.ID), err, locale.Text("doctor.look_at_store"))
+	}
+	for _, gap := range gaps {
+		check, _ := checkOfApp(gap.WeChatApp, directory)
+		c.warn(check, locale.Text("doctor.separation.no_union", gap.Without, gap.Seen, gap.Newest.Format(time.DateOnly)),
+			locale.Text("doctor.separation.no_union.remedy", gap.OpenPlatform, directory.ID))
+	}
+}
+
+// checkOfApp returns the name of the check of a WeChat app, and the beginning of the command that changes it.
+func checkOfApp(app admin.WeChatApp, directory storage.Directory) (check locale.Message, update string) {
+	if app.Client != "" {
+		return locale.Text("doctor.client", app.Client, directory.ID), "minifed client update " + app.Client + " --directory " + directory.ID
+	}
+	return locale.Text("doctor.connection", app.AppID, directory.ID), "minifed connection update " + app.AppID + " --directory " + directory.ID
 }
 
 func (c *credentials) checkConnectionSecret(ctx context.Context, connection storage.Connection) {

@@ -157,6 +157,10 @@ func methodCalls() map[string]methodCall {
 		"DeleteResource": {acts: []Act{ActResourceDelete}, call: func(ctx context.Context, s *Service, d string) error {
 			return s.DeleteResource(ctx, d, "https://api.example.com")
 		}},
+		"UnionIDGaps": {acts: []Act{ActConnectionRead}, call: func(ctx context.Context, s *Service, d string) error {
+			_, err := s.UnionIDGaps(ctx, d)
+			return err
+		}},
 		"Separations": {acts: []Act{ActConnectionRead}, call: func(ctx context.Context, s *Service, d string) error {
 			_, err := s.Separations(ctx, d)
 			return err

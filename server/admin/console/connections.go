@@ -40,6 +40,15 @@ func (r *request) separations(directory, appID string) ([]separation, error) {
 		}
 		shown = append(shown, separation{each.Client, each.AppID, why})
 	}
+	if err != nil {
+		return nil, err
+	}
+	gaps, err := r.service.UnionIDGaps(r.Context(), directory)
+	for _, gap := range gaps {
+		if appID == "" || gap.AppID == appID {
+			shown = append(shown, separation{gap.Client, gap.AppID, text("separation.no_union", gap.Without, gap.Seen, gap.OpenPlatform)})
+		}
+	}
 	return shown, err
 }
 

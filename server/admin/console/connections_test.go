@@ -64,6 +64,29 @@ func TestConnections_LifecycleInTheConsole(t *testing.T) {
 	}
 }
 
+// The settings are right, and WeChat sends no UnionID for some users all the same.
+func TestConnections_NameUsersWithoutUnionID(t *testing.T) {
+	h := newFilledHarness(t)
+	must(h.service.UpdateConnection(t.Context(), "default", "wxsimsite", "", func(c *storage.Connection) { c.OpenPlatform = "tea" }))(t)
+	with, without := loginWithoutUnionID(), loginWithoutUnionID()
+	with.OpenID, with.OpenPlatform, with.UnionID = "oABCDEFGHIJKLMNOPQRSTUVWXYZ98", "tea", "uABCDEFGHIJKLMNOPQRSTUVWXYZ98"
+	b := h.browser()
+	const hint = "users without a UnionID: 1 of 2"
+	must(h.people.Resolve(t.Context(), with, true))(t)
+	if b.get("d/default/connections"); strings.Contains(b.page.text(), "without a UnionID") {
+		t.Errorf("all users have a UnionID: %s", b.page.text())
+	}
+	must(h.people.Resolve(t.Context(), without, true))(t)
+	for _, path := range []string{"d/default/connections", "d/default/connections/wxsimsite", "d/default/"} {
+		if b.get(path); !strings.Contains(b.page.text(), hint) || !strings.Contains(b.page.text(), "Open Platform account tea") {
+			t.Errorf("%s does not say %q: %s", path, hint, b.page.text())
+		}
+	}
+	if b.get("d/default/clients/mini"); strings.Contains(b.page.text(), "without a UnionID") {
+		t.Error("the hint is at another app")
+	}
+}
+
 func TestUser_PageSaysWhyThePersonIsAnotherUser(t *testing.T) {
 	h := newFilledHarness(t)
 	const hint = "WeChat sent no UnionID for this app"
