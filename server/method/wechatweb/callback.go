@@ -172,7 +172,9 @@ func (e *Callback) result(ctx context.Context, v *visit, code string) (storage.W
 		return storage.WebLogin{}, newFailure(reasonCode, errCode)
 	}
 	mine := storage.Digest("wechat code", v.state, code)
-	entry, deadline, pause := v.entry, e.Now().Add(2*e.Timeout), firstPoll
+	entry, pause := v.entry, firstPoll
+	waiting, cancel := context.WithTimeout(ctx, 2*e.Timeout)
+	defer cancel()
 	for conflicts := 0; ; {
 		login := entry.Record
 		switch {
@@ -194,11 +196,11 @@ func (e *Callback) result(ctx context.Context, v *visit, code string) (storage.W
 			return storage.WebLogin{}, newFailure(login.Failure, errRepeated)
 		case login.User != "" || login.Pending != nil:
 			return login, nil
-		case !e.Now().Before(deadline), !e.Now().Before(login.ClaimedAt.Add(2 * e.Timeout)):
+		case waiting.Err() != nil && ctx.Err() == nil, !e.Now().Before(login.ClaimedAt.Add(3 * e.Timeout)):
 			return storage.WebLogin{}, newFailure(reasonCode, errLost)
 		default:
-			if err := sleep(ctx, pause); err != nil {
-				return storage.WebLogin{}, err
+			if sleep(waiting, pause); ctx.Err() != nil {
+				return storage.WebLogin{}, ctx.Err()
 			}
 			pause = min(2*pause, maxPoll)
 		}
@@ -211,13 +213,11 @@ func (e *Callback) result(ctx context.Context, v *visit, code string) (storage.W
 	}
 }
 
-func sleep(ctx context.Context, pause time.Duration) error {
+func sleep(ctx context.Context, pause time.Duration) {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
 	case <-ctx.Done():
-		return ctx.Err()
 	}
 }

@@ -15,10 +15,9 @@ import (
 // exchange spends the code of a claimed sign-in, and stores the result. It continues when the browser has gone: WeChat's own browser
 // opens the callback again, and the second request finds the result.
 func (e *Callback) exchange(ctx context.Context, v *visit, claimed *storage.Entry[storage.WebLogin], code string) (storage.WebLogin, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*e.Timeout)
-	defer cancel()
+	ctx = context.WithoutCancel(ctx)
 	result := claimed.Record
-	failed := e.prove(ctx, v.connection, code, &result)
+	failed := e.proveInTime(ctx, v.connection, code, &result)
 	failure, expected := errors.AsType[*failureError](failed)
 	switch {
 	case failed == nil:
@@ -29,10 +28,18 @@ func (e *Callback) exchange(ctx context.Context, v *visit, claimed *storage.Entr
 	default: // The store failed after WeChat had accepted the code.
 		result.Failure = reasonCode
 	}
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout) // A slow WeChat does not prevent that its result is stored.
+	defer cancel()
 	if _, err := claimed.Replace(ctx, e.Engine, result); err != nil && failed == nil {
 		return storage.WebLogin{}, err
 	}
 	return result, failed
+}
+
+func (e *Callback) proveInTime(ctx context.Context, connection storage.Connection, code string, result *storage.WebLogin) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*e.Timeout)
+	defer cancel()
+	return e.prove(ctx, connection, code, result)
 }
 
 // prove writes the authenticated user into result: a user of the directory, or a WeChat user that the directory does not know and
