@@ -495,13 +495,13 @@ func (b *formBrowser) getOnce(address string) *page {
 // postForm sends the form of the page whose action ends so, without following the redirect.
 func (b *formBrowser) postForm(path string) *page {
 	b.Helper()
-	for _, form := range findElements(b.document(), func(n *html.Node) bool { return n.Data == "form" && strings.HasSuffix(attribute(n, "action"), path) }) {
-		values := url.Values{}
-		for _, input := range findElements(form, func(n *html.Node) bool { return n.Data == "input" }) {
-			values.Add(attribute(input, "name"), attribute(input, "value"))
-		}
-		return b.submitOnce(must(must(url.Parse(b.page.url))(b.T).Parse(attribute(form, "action")))(b.T).String(), values)
+	forms := findElements(b.document(), func(n *html.Node) bool { return n.Data == "form" && strings.HasSuffix(attribute(n, "action"), path) })
+	if len(forms) == 0 {
+		b.Fatalf("no form to %s at %s", path, b.page.url)
 	}
-	b.Fatalf("no form to %s at %s", path, b.page.url)
-	return nil
+	values := url.Values{}
+	for _, input := range findElements(forms[0], func(n *html.Node) bool { return n.Data == "input" }) {
+		values.Add(attribute(input, "name"), attribute(input, "value"))
+	}
+	return b.submitOnce(must(must(url.Parse(b.page.url))(b.T).Parse(attribute(forms[0], "action")))(b.T).String(), values)
 }
