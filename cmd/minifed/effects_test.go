@@ -97,7 +97,7 @@ func flagEffects() map[string]settingEffect {
 		"directory --sms-provider":           {"server/sms/sms.go", "account.Provider"}, "directory --sms-url": {"server/sms/webhook.go", "account.URL"},
 		"directory --sms-access-key": {"server/sms/aliyun.go", "account.AccessKey"}, "directory --sms-app-id": {"server/sms/tencent.go", "account.AppID"},
 		"directory --sms-region": {"server/sms/tencent.go", "account.Region"}, "directory --sms-signature": {"server/sms/aliyun.go", "account.Signature"},
-		"directory --sms-template-en": {"server/sms/sms.go", "Templates.English"}, "directory --sms-template-zh": {"server/sms/sms.go", "Templates.Chinese"},
+		"directory --sms-template-en": {"server/sms/sms.go", "templates.English"}, "directory --sms-template-zh": {"server/sms/sms.go", "templates.Chinese"},
 		"directory --sms-notice-template-en": {"server/sms/sms.go", "a.NoticeTemplates"}, "directory --sms-notice-template-zh": {"storage/sms.go", "NoticeTemplates.Chinese"},
 		"directory --sms-country-code": {"server/method/onetimecode/channel.go", "AllowedCountryCodes()"}, "directory --sms-daily-limit": {"server/ratelimit/rules.go", "MessagesADay()"},
 		"directory --captcha-url":          {"server/method/onetimecode/captcha.go", "CaptchaURL"},
