@@ -225,3 +225,12 @@ func ExampleAccessTokenHash() {
 	fmt.Println(grants.AccessTokenHash("RS256", "jHkWEdUXMU1BwAsC4vtUsZwnNvTIxEl0z9K3vx5KF0Y"))
 	// Output: 77QmUPtjPfzWtF2AnpK9RQ
 }
+
+// CheckNativeAppCode finds a missing code of a mobile app before WeChat is called.
+func ExampleCheckNativeAppCode() {
+	err := grants.CheckNativeAppCode(url.Values{}, "code")
+	if failure, ok := errors.AsType[*grants.Error](err); ok {
+		fmt.Println(failure.Protocol.DescriptionField)
+	}
+	// Output: code is missing. Send the code that SendAuth of WeChat's SDK returned.
+}
