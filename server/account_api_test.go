@@ -198,6 +198,7 @@ func accountActs() []struct {
 		{http.MethodGet, "/sessions", "", false},
 		{http.MethodDelete, "/sessions/x", "", false},
 		{http.MethodDelete, "/sessions", "", false},
+		{http.MethodGet, "/terms", "", false},
 		{http.MethodGet, "/sign-ins", "", false},
 		{http.MethodDelete, "/sign-ins/x", "", false},
 		{http.MethodGet, "/applications", "", false},

@@ -97,6 +97,21 @@ func TestGuardian_MiniProgramNeedsConsentOfMinors(t *testing.T) {
 	}
 }
 
+func TestGuardian_ApprovalOfABrowserNeedsConsentOfMinors(t *testing.T) {
+	t.Parallel()
+	ts := newScanServer(t)
+	ts.editDirectory(func(d *storage.Directory) { d.Policy.GuardianConsentUnder = 14 })
+	sub := ts.sub(ts.exchange("mini", ts.app("mini").Login("wanda")))
+	ts.changeUser(sub, func(u *storage.User) { u.Profile.Birthdate = ts.clock.Now().AddDate(-9, 0, 0).Format(time.DateOnly) })
+	b := ts.deskBrowser()
+	scene := b.beginScan()
+	ts.wantStatus(ts.seen(scene), http.StatusOK)
+	b.reload()
+	ts.approve(scene, "wanda", b.number()).wantReason(t, http.StatusForbidden, "guardian_consent_required")
+	ts.setGuardianConsent(sub, "case-1")
+	ts.wantStatus(ts.approve(scene, "wanda", b.number()), http.StatusOK)
+}
+
 func TestGuardian_CostsNoOperationOfASignIn(t *testing.T) {
 	t.Parallel()
 	ts, child := guardianServer(t)
