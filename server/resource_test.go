@@ -319,6 +319,22 @@ func TestConsent_IsRememberedByResource(t *testing.T) {
 	}
 }
 
+// TestAccount_AppsNameTheirAPIs: the list has the names of the APIs that an application may use, and their scopes in words.
+func TestAccount_AppsNameTheirAPIs(t *testing.T) {
+	ts := newResourceServer(t)
+	b := ts.newBrowser()
+	b.freshCode("web", "resource", ordersAPI, "scope", "openid orders:read admin")
+	b.get(ts.url + "/account/apps")
+	for _, text := range []string{"<bdi>The orders API</bdi>", "Read your orders"} {
+		if !strings.Contains(b.page.body, text) {
+			t.Errorf("the list does not have %q: %s", text, b.page.body)
+		}
+	}
+	if strings.Contains(b.page.body, "The stock API") {
+		t.Error("the list names an API that the application may not use")
+	}
+}
+
 // TestScope_StepUpWithoutEffectIsRejected: the client would get what it has, and ask again.
 func TestScope_StepUpWithoutEffectIsRejected(t *testing.T) {
 	ts := newResourceServer(t)

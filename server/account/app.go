@@ -44,12 +44,14 @@ func (a *Account) Applications(r *endpoint.Request, user storage.User) ([]Applic
 	shown := make([]Application, 0, len(apps))
 	for _, app := range apps {
 		view := Application{ID: applicationID(app.Client), ClientID: app.Client, Name: app.Name, Scopes: []ApplicationScope{}, Since: app.Since}
-		for _, scope := range app.Scopes {
-			text, err := locale.Say(scope.Title)
-			if err != nil {
-				return nil, err
+		for _, group := range app.Groups {
+			for _, scope := range group.Scopes {
+				text, err := locale.Say(scope.Title)
+				if err != nil {
+					return nil, err
+				}
+				view.Scopes = append(view.Scopes, ApplicationScope{scope.Name, text})
 			}
-			view.Scopes = append(view.Scopes, ApplicationScope{scope.Name, text})
 		}
 		shown = append(shown, view)
 	}
@@ -81,10 +83,10 @@ func (a *Account) RemoveApplication(r *endpoint.Request, user storage.User, id s
 type shownApp struct {
 	Client string
 	page.ClientView
-	Scopes []shownScope
+	Groups []ScopeGroup
 	Since  time.Time
 
-	scopes []string
+	scopes, audience []string
 }
 
 // Mount implements endpoint.Endpoint.
@@ -123,13 +125,13 @@ func (e *Apps) remove(w http.ResponseWriter, r *endpoint.Request, current *autho
 func (a *Account) shownApps(r *endpoint.Request, user storage.User) ([]shownApp, error) {
 	ctx := r.Context()
 	found := map[string]*shownApp{}
-	add := func(client storage.Client, scopes []string, since time.Time) {
+	add := func(client storage.Client, scopes, audience []string, since time.Time) {
 		app := found[client.Instance()]
 		if app == nil {
 			app = &shownApp{Client: client.ID, Since: since}
 			found[client.Instance()] = app
 		}
-		app.scopes = authorize.MergeValues(app.scopes, scopes)
+		app.scopes, app.audience = authorize.MergeValues(app.scopes, scopes), authorize.MergeValues(app.audience, audience)
 		if since.Before(app.Since) {
 			app.Since = since
 		}
@@ -141,7 +143,7 @@ func (a *Account) shownApps(r *endpoint.Request, user storage.User) ([]shownApp,
 	}
 	for _, entry := range grants {
 		if g := entry.Record; g.State == storage.GrantActive && g.UserEpoch == user.Epoch && g.ClientEpoch == user.ClientEpoch(g.Client) {
-			add(storage.Client{ID: g.Client, Incarnation: g.Incarnation}, g.Scopes, g.CreatedAt)
+			add(storage.Client{ID: g.Client, Incarnation: g.Incarnation}, g.Scopes, g.Audience, g.CreatedAt)
 		}
 	}
 	consents, _, err := storage.List[storage.Consent](ctx, a.Engine, query)
@@ -149,8 +151,14 @@ func (a *Account) shownApps(r *endpoint.Request, user storage.User) ([]shownApp,
 		return nil, err
 	}
 	for _, entry := range consents {
-		if c := entry.Record; c.ClientEpoch == user.ClientEpoch(c.Client) {
-			add(storage.Client{ID: c.Client, Incarnation: c.Incarnation}, c.Scopes, c.CreatedAt)
+		c := entry.Record
+		if c.ClientEpoch != user.ClientEpoch(c.Client) {
+			continue
+		}
+		client := storage.Client{ID: c.Client, Incarnation: c.Incarnation}
+		add(client, c.Scopes, nil, c.CreatedAt)
+		for _, resource := range c.Resources {
+			add(client, resource.Scopes, []string{resource.Identifier}, c.CreatedAt)
 		}
 	}
 	return a.named(r, user.Directory, found)
@@ -171,7 +179,9 @@ func (a *Account) named(r *endpoint.Request, directory string, found map[string]
 			continue // Another client has the ID now.
 		}
 		app.ClientView = page.ViewClient(r, client.Record())
-		app.Scopes = scopesView(r.Issuer.Directory, app.scopes)
+		if app.Groups, err = a.ScopeGroups(r, app.audience, app.scopes); err != nil {
+			return nil, err
+		}
 		apps = append(apps, *app)
 	}
 	slices.SortFunc(apps, func(a, b shownApp) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Client, b.Client)) })

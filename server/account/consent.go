@@ -144,15 +144,6 @@ func explainResourceScope(scope storage.ResourceScope) shownScope {
 	return shown
 }
 
-// scopesView describes the scopes of an application on the account page.
-func scopesView(directory storage.Directory, scopes []string) []shownScope {
-	shown := make([]shownScope, 0, len(scopes))
-	for _, scope := range scopesInOrder(scopes) {
-		shown = append(shown, explainScope(directory, scope))
-	}
-	return shown
-}
-
 // ScopeGroup is the scopes of one API, or those of the account.
 type ScopeGroup = scopeGroup
 
