@@ -83,7 +83,7 @@ func TestChromium_SetsUpAndSignsIn(t *testing.T) {
 	tb.Navigate(ts.url + "/account")
 	tb.Wait("#sign-out")
 	tb.Press("sign-out")
-	tb.Wait("h1")
+	tb.Wait("body:not(:has(#sign-out)) h1") // Of the next page.
 	tb.Navigate(ts.url + "/login")
 	tb.Wait(`a[href*="/login/passkey"]`)
 	look("login")
