@@ -97,7 +97,7 @@ func TestChromium_SetsUpAndSignsIn(t *testing.T) {
 	}
 	// 4. The app signs in.
 	tb.Press("sign-out")
-	tb.Wait("h1")
+	tb.Wait("body:not(:has(#sign-out)) h1")
 	ts.clock.Advance(time.Minute)
 	tb.Navigate(ts.url + "/login")
 	signInAt(tb, "wanda")
