@@ -26,11 +26,10 @@ type Join struct {
 	ends    time.Time
 }
 
-// sealedJoin is the content of the cookie. A change of the user's password or epoch invalidates it, and so does another session.
+// sealedJoin is the content of the cookie. It is for one session.
 type sealedJoin struct {
-	User    string `json:"u"`
-	Epoch   int64  `json:"e"`
-	Mark    string `json:"m"`
+	sealedUser
+
 	Session string `json:"s"`
 	WeChat  bool   `json:"w,omitempty"`
 	Ends    int64  `json:"t"`
@@ -48,8 +47,7 @@ func joinCookie() endpoint.Cookie { return endpoint.Cookie{Suffix: ".join", Life
 
 // startJoin stores the intent in the browser.
 func (s *SignIns) startJoin(w http.ResponseWriter, r *endpoint.Request, current *authorize.CurrentSession, wechat bool) error {
-	user := current.User
-	text, err := json.Marshal(sealedJoin{user.ID, user.Epoch, passwordMark(user), current.Record.ID, wechat, s.Now().Add(joinLife).Unix()})
+	text, err := json.Marshal(sealedJoin{sealUser(current.User), current.Record.ID, wechat, s.Now().Add(joinLife).Unix()})
 	if err != nil {
 		return err
 	}
@@ -82,11 +80,10 @@ func (s *SignIns) Joining(r *endpoint.Request) (*Join, error) {
 	if err != nil || current == nil {
 		return nil, err
 	}
-	user := current.User
-	if current.Record.ID != sealed.Session || user.ID != sealed.User || user.Epoch != sealed.Epoch || passwordMark(user) != sealed.Mark {
+	if current.Record.ID != sealed.Session || sealUser(current.User) != sealed.sealedUser {
 		return nil, nil
 	}
-	return &Join{User: user, WeChat: sealed.WeChat, session: sealed.Session, ends: time.Unix(sealed.Ends, 0)}, nil
+	return &Join{User: current.User, WeChat: sealed.WeChat, session: sealed.Session, ends: time.Unix(sealed.Ends, 0)}, nil
 }
 
 // joinOf is Joining for a sign-in. An authorization request signs in as usual.
@@ -97,17 +94,13 @@ func (s *SignIns) joinOf(r *endpoint.Request, p *authorize.Pending) (*Join, erro
 	return s.Joining(r)
 }
 
-// sealedProof is the proof of another user, for one session. A change of the other user's password or epoch invalidates it.
+// sealedProof is the proof of another user, for one session.
 type sealedProof struct {
-	Session string    `json:"s"`
-	User    string    `json:"u"`
-	Epoch   int64     `json:"e"`
-	Mark    string    `json:"m"`
-	Time    time.Time `json:"p"`
-	AMR     []string  `json:"a,omitempty"`
-	ACR     string    `json:"c,omitempty"`
-	Backend bool      `json:"k,omitempty"`
-	Ends    int64     `json:"t"`
+	sealedUser
+	sealedAuthentication
+
+	Session string `json:"s"`
+	Ends    int64  `json:"t"`
 }
 
 const (
@@ -125,18 +118,14 @@ func (s *SignIns) join(r *endpoint.Request, done *Unfinished) (location string, 
 		return "", err
 	}
 	links := page.LinksOf(r.Request, r.Issuer)
-	user, how := done.User, done.How
-	if user.ID == join.User.ID {
+	if done.User.ID == join.User.ID {
 		return links.To(MergePath, sameParameter, "1"), nil
 	}
 	ends := s.Now().Add(freshness)
 	if join.ends.Before(ends) {
 		ends = join.ends
 	}
-	text, err := json.Marshal(sealedProof{
-		Session: join.session, User: user.ID, Epoch: user.Epoch, Mark: passwordMark(user), Time: how.Time, AMR: how.AMR, ACR: how.ACR, Backend: how.BackendInitiated,
-		Ends: ends.Unix(),
-	})
+	text, err := json.Marshal(sealedProof{sealUser(done.User), sealAuthentication(done.How), join.session, ends.Unix()})
 	if err != nil {
 		return "", err
 	}
@@ -169,11 +158,10 @@ func (s *SignIns) proven(r *endpoint.Request, current *authorize.CurrentSession)
 		return nil, err
 	}
 	seen := user.Record
-	if seen.ID != sealed.User || seen.Status != storage.UserActive || seen.Epoch != sealed.Epoch || passwordMark(seen) != sealed.Mark {
+	if seen.Status != storage.UserActive || sealUser(seen) != sealed.sealedUser {
 		return nil, endpoint.ErrInvalidEnvelope
 	}
-	how := authorize.Authentication{Time: sealed.Time, AMR: sealed.AMR, ACR: sealed.ACR, BackendInitiated: sealed.Backend}
-	return &otherUser{seen, how}, nil
+	return &otherUser{seen, sealed.open()}, nil
 }
 
 // ProvesPerson reports whether a sign-in proves that the person is present, for a merge. One that the backend of a client could

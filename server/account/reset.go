@@ -32,11 +32,9 @@ const (
 // resetProof is the sealed content of the link in a mail. A change of the password or of the epoch invalidates it. Its use changes
 // both, so that it works once and nothing has to be stored.
 type resetProof struct {
-	User  string `json:"u"`
-	Epoch int64  `json:"e"`
-	// Mark identifies the password to replace.
-	Mark string `json:"m"`
-	Ends int64  `json:"t"`
+	sealedUser
+
+	Ends int64 `json:"t"`
 }
 
 // Mount implements endpoint.Endpoint.
@@ -110,7 +108,7 @@ func (e *Reset) resetMessage(ctx context.Context, issuer *oauth2.Issuer, locale 
 	if err != nil {
 		return mail.Message{}, err
 	}
-	text, err := json.Marshal(resetProof{user.ID, user.Epoch, passwordMark(user), e.Now().Add(resetLife).Unix()})
+	text, err := json.Marshal(resetProof{sealUser(user), e.Now().Add(resetLife).Unix()})
 	if err != nil {
 		return mail.Message{}, err
 	}
@@ -138,11 +136,6 @@ func (e *Reset) owner(ctx context.Context, directory, address string) (storage.U
 		return storage.User{}, identity.ErrUnknownUser
 	}
 	return user.Record, nil
-}
-
-// passwordMark identifies a password. It reveals nothing about the password to the browser with the link.
-func passwordMark(user storage.User) string {
-	return storage.Digest("password", user.ID, user.Password)
 }
 
 func (e *Reset) reset(w http.ResponseWriter, r *endpoint.Request) error {
@@ -200,7 +193,7 @@ func (e *Reset) proven(r *endpoint.Request) (storage.User, error) {
 		return storage.User{}, err
 	}
 	seen := user.Record
-	if seen.ID != proof.User || seen.Status != storage.UserActive || seen.Epoch != proof.Epoch || passwordMark(seen) != proof.Mark {
+	if seen.Status != storage.UserActive || sealUser(seen) != proof.sealedUser {
 		return storage.User{}, endpoint.ErrInvalidEnvelope
 	}
 	return seen, nil

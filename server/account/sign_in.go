@@ -56,19 +56,14 @@ type Unfinished struct {
 	Link *identity.Login
 }
 
-// sealedSignIn is the content of SignInParameter. It is bound to the browser and to the authorization request. A change of the
-// user's password or epoch invalidates it.
+// sealedSignIn is the content of SignInParameter. It is bound to the browser and to the authorization request.
 type sealedSignIn struct {
-	User        string    `json:"u"`
-	Epoch       int64     `json:"e"`
-	Mark        string    `json:"m"`
-	Time        time.Time `json:"p"`
-	AMR         []string  `json:"a,omitempty"`
-	ACR         string    `json:"c,omitempty"`
-	Backend     bool      `json:"k,omitempty"`
-	Browser     string    `json:"b"`
-	Interaction string    `json:"i,omitempty"`
-	Ends        int64     `json:"t"`
+	sealedUser
+	sealedAuthentication
+
+	Browser     string `json:"b"`
+	Interaction string `json:"i,omitempty"`
+	Ends        int64  `json:"t"`
 	// Link is the WeChat user who is linked to the account at the end.
 	Link *identity.Login `json:"w,omitempty"`
 }
@@ -162,9 +157,8 @@ func (s *SignIns) suspend(w http.ResponseWriter, r *endpoint.Request, path strin
 	if err != nil {
 		return err
 	}
-	user, how := unfinished.User, unfinished.How
 	text, err := json.Marshal(sealedSignIn{
-		User: user.ID, Epoch: user.Epoch, Mark: passwordMark(user), Time: how.Time, AMR: how.AMR, ACR: how.ACR, Backend: how.BackendInitiated,
+		sealedUser: sealUser(unfinished.User), sealedAuthentication: sealAuthentication(unfinished.How),
 		Browser: browser, Interaction: InteractionID(unfinished.Pending), Ends: s.Now().Add(unfinishedLife).Unix(), Link: unfinished.Link,
 	})
 	if err != nil {
@@ -253,12 +247,10 @@ func (s *SignIns) unfinished(r *endpoint.Request, path string) (*Unfinished, err
 	}
 	seen := user.Record
 	mayContinue := seen.Status == storage.UserActive || seen.Status == storage.UserDeletionPending
-	unchanged := seen.ID == sealed.User && mayContinue && seen.Epoch == sealed.Epoch && passwordMark(seen) == sealed.Mark
-	if !unchanged || InteractionID(p) != sealed.Interaction {
+	if !mayContinue || sealUser(seen) != sealed.sealedUser || InteractionID(p) != sealed.Interaction {
 		return nil, endpoint.ErrInvalidEnvelope
 	}
-	how := authorize.Authentication{Time: sealed.Time, AMR: sealed.AMR, ACR: sealed.ACR, BackendInitiated: sealed.Backend}
-	return &Unfinished{User: seen, Pending: p, How: how, Link: sealed.Link}, nil
+	return &Unfinished{User: seen, Pending: p, How: sealed.open(), Link: sealed.Link}, nil
 }
 
 // Pending returns the authorization request in the URL; nil without one.
