@@ -283,8 +283,8 @@ func (c *Console) testConnection(w http.ResponseWriter, r *request) error {
 }
 
 // connectionActs are the acts on a connection that are confirmed.
-func connectionActs() map[string]userAct {
-	return map[string]userAct{
+func connectionActs() map[string]recordAct {
+	return map[string]recordAct{
 		"disable": {admin.ActConnectionDisable, "connection.disable", func(r *request, directory, appID string) error {
 			_, err := r.service.DisableConnection(r.Context(), directory, appID)
 			return err
@@ -315,16 +315,6 @@ func (c *Console) askConnection(w http.ResponseWriter, r *request) error {
 }
 
 func (c *Console) actOnConnection(w http.ResponseWriter, r *request) error {
-	asked, ok := connectionActs()[r.vars["act"]]
-	if !ok {
-		return errNoPage
-	}
 	directory, appID := r.vars["directory"], r.vars["appid"]
-	if err := asked.do(r, directory, appID); err != nil {
-		return err
-	}
-	if asked.leaves {
-		return redirect(w, directoryPath(directory, "connections?done="+asked.done))
-	}
-	return redirect(w, connectionPath(directory, appID)+"?done="+asked.done)
+	return act(w, r, connectionActs(), appID, directoryPath(directory, "connections"), connectionPath(directory, appID))
 }

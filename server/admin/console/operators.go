@@ -150,8 +150,8 @@ func (c *Console) saveOperator(w http.ResponseWriter, r *request) error {
 }
 
 // operatorActs are the acts on an operator that are confirmed.
-func operatorActs() map[string]userAct {
-	return map[string]userAct{
+func operatorActs() map[string]recordAct {
+	return map[string]recordAct{
 		"disable": {admin.ActOperatorDisable, "operator.disable", func(r *request, _, user string) error {
 			return r.service.DisableOperator(r.Context(), user)
 		}, "disabled", false},

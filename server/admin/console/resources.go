@@ -167,8 +167,8 @@ func (c *Console) saveResource(w http.ResponseWriter, r *request) error {
 }
 
 // resourceActs are the acts on a resource that are confirmed.
-func resourceActs() map[string]userAct {
-	return map[string]userAct{
+func resourceActs() map[string]recordAct {
+	return map[string]recordAct{
 		"disable": {admin.ActResourceDisable, "resource.disable", func(r *request, directory, id string) error {
 			_, err := r.service.DisableResource(r.Context(), directory, id)
 			return err
@@ -199,16 +199,6 @@ func (c *Console) askResource(w http.ResponseWriter, r *request) error {
 }
 
 func (c *Console) actOnResource(w http.ResponseWriter, r *request) error {
-	asked, ok := resourceActs()[r.vars["act"]]
-	if !ok {
-		return errNoPage
-	}
 	directory, id := r.vars["directory"], r.vars["resource"]
-	if err := asked.do(r, directory, id); err != nil {
-		return err
-	}
-	if asked.leaves {
-		return redirect(w, directoryPath(directory, "resources?done="+asked.done))
-	}
-	return redirect(w, resourcePath(directory, id)+"?done="+asked.done)
+	return act(w, r, resourceActs(), id, directoryPath(directory, "resources"), resourcePath(directory, id))
 }

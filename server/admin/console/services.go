@@ -174,9 +174,9 @@ func (c *Console) saveService(w http.ResponseWriter, r *request) error {
 }
 
 // serviceActs are the acts on a service client that are confirmed.
-func serviceActs() map[string]userAct {
+func serviceActs() map[string]recordAct {
 	const directory = storage.OperatorsDirectory
-	return map[string]userAct{
+	return map[string]recordAct{
 		"disable": {admin.ActClientDisable, "client.disable", func(r *request, _, id string) error {
 			_, err := r.service.DisableClient(r.Context(), directory, id)
 			return err

@@ -8,19 +8,19 @@ import (
 	"github.com/minifed/minifed/storage"
 )
 
-// userAct is an act on a user that the operator confirms.
-type userAct struct {
+// recordAct is an act on a record of a directory that the operator confirms.
+type recordAct struct {
 	act admin.Act
 	// key is that of the texts.
 	key string
-	do  func(r *request, directory, user string) error
-	// done is the notice after it, and leaves says that the user has no page then.
+	do  func(r *request, directory, id string) error
+	// done is the notice after it, and leaves says that the record has no page then.
 	done   string
 	leaves bool
 }
 
-func userActs() map[string]userAct {
-	return map[string]userAct{
+func userActs() map[string]recordAct {
+	return map[string]recordAct{
 		"disable": {admin.ActUserDisable, "user.disable", func(r *request, directory, user string) error {
 			return r.service.DisableUser(r.Context(), directory, user)
 		}, "disabled", false},
@@ -100,18 +100,24 @@ func labelOf(user storage.User) string {
 
 // actOnUser does what was confirmed.
 func (c *Console) actOnUser(w http.ResponseWriter, r *request) error {
-	asked, ok := userActs()[r.vars["act"]]
+	directory, user := r.vars["directory"], r.vars["user"]
+	return act(w, r, userActs(), user, directoryPath(directory, "users"), userPath(directory, user, ""))
+}
+
+// act does the confirmed act of r on the record id of its directory. It redirects to the record's page, or to the list if the record
+// has none then.
+func act(w http.ResponseWriter, r *request, acts map[string]recordAct, id, list, record string) error {
+	asked, ok := acts[r.vars["act"]]
 	if !ok {
 		return errNoPage
 	}
-	directory, user := r.vars["directory"], r.vars["user"]
-	if err := asked.do(r, directory, user); err != nil {
+	if err := asked.do(r, r.vars["directory"], id); err != nil {
 		return err
 	}
 	if asked.leaves {
-		return redirect(w, directoryPath(directory, "users?done="+asked.done))
+		return redirect(w, list+"?done="+asked.done)
 	}
-	return redirect(w, userPath(directory, user, "")+"?done="+asked.done)
+	return redirect(w, record+"?done="+asked.done)
 }
 
 // askPasswordReset shows the page before a new password.
