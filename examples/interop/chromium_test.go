@@ -3,7 +3,6 @@
 package interop
 
 import (
-	"encoding/base64"
 	"net/url"
 	"strings"
 	"testing"
@@ -59,26 +58,9 @@ func (u *user) scanTab(t *testing.T) {
 	u.tab.Evaluate(`document.getElementById("login-form").id = "sent"`)
 	u.tab.Press("scan")
 	u.tab.Wait("#picture")
-	scene := u.wechat.Scan(t, pictureOf(t, u.tab))
+	scene := u.wechat.Scan(t, u.tab.Image("picture"))
 	u.backend(t, "seen", url.Values{"scene": {scene}})
 	u.tab.Wait("#number")
 	number := strings.TrimSpace(u.tab.Evaluate(`document.getElementById("number").textContent`))
 	u.backend(t, "approve", url.Values{"scene": {scene}, "number": {number}, "confirmed": {"true"}, "code": {u.wechat.Login(bareUser)}})
-}
-
-// pictureOf returns the code of the page as the tab shows it, in PNG.
-func pictureOf(t *testing.T, tab *chromiumtest.Tab) []byte {
-	t.Helper()
-	_, encoded, _ := strings.Cut(tab.Evaluate(`(() => {
-		const shown = document.getElementById("picture"), canvas = document.createElement("canvas")
-		canvas.width = shown.naturalWidth
-		canvas.height = shown.naturalHeight
-		canvas.getContext("2d").drawImage(shown, 0, 0)
-		return canvas.toDataURL("image/png")
-	})()`), ",")
-	content, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil || len(content) == 0 {
-		t.Fatalf("no picture: %v", err)
-	}
-	return content
 }

@@ -3,7 +3,6 @@ package miniprogram
 import (
 	"bufio"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -37,7 +36,7 @@ func testScan(t *testing.T, minifed *exampletest.Minifed, wechat *exampletest.We
 	}
 	tab.Press("scan")
 	tab.Wait("#picture")
-	phone := startPhone(t, wechat.Control, backend, wechat.Scan(t, picture(t, tab)))
+	phone := startPhone(t, wechat.Control, backend, wechat.Scan(t, tab.Image("picture")))
 	if seen := phone.read(t); seen["method"] != "scan" || seen["browser"] == "" {
 		t.Fatalf("the phone shows %v", seen)
 	}
@@ -48,23 +47,6 @@ func testScan(t *testing.T, minifed *exampletest.Minifed, wechat *exampletest.We
 	if sub, _, _ := strings.Cut(tab.Evaluate(`document.querySelector("output").textContent`), " "); sub == "" || sub != approved["sub"] {
 		t.Errorf("the page shows the user %q, the phone %v", sub, approved)
 	}
-}
-
-// picture returns the picture of the sign-in page as the tab shows it, in PNG.
-func picture(t *testing.T, tab *chromiumtest.Tab) []byte {
-	t.Helper()
-	_, encoded, _ := strings.Cut(tab.Evaluate(`(() => {
-		const shown = document.getElementById("picture"), canvas = document.createElement("canvas")
-		canvas.width = shown.naturalWidth
-		canvas.height = shown.naturalHeight
-		canvas.getContext("2d").drawImage(shown, 0, 0)
-		return canvas.toDataURL("image/png")
-	})()`), ",")
-	content, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil || len(content) == 0 {
-		t.Fatalf("no picture: %v", err)
-	}
-	return content
 }
 
 // phone is phone.cjs in a process of its own.

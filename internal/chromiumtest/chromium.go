@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -282,6 +283,23 @@ func (t *Tab) Picture() []byte {
 	var result struct{ Data []byte }
 	_ = json.Unmarshal(t.Call("Page.captureScreenshot", map[string]any{"captureBeyondViewport": true}), &result)
 	return result.Data
+}
+
+// Image returns the image element with an ID as the page shows it, in PNG.
+func (t *Tab) Image(id string) []byte {
+	t.Browser.Helper()
+	_, encoded, _ := strings.Cut(t.Evaluate(`(() => {
+		const shown = document.getElementById(`+quoted(id)+`), canvas = document.createElement("canvas")
+		canvas.width = shown.naturalWidth
+		canvas.height = shown.naturalHeight
+		canvas.getContext("2d").drawImage(shown, 0, 0)
+		return canvas.toDataURL("image/png")
+	})()`), ",")
+	content, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil || len(content) == 0 {
+		t.Browser.Fatalf("the page shows no image %s: %v", id, err)
+	}
+	return content
 }
 
 func check(t *testing.T, err error) {
