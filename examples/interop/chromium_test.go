@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/minifed/minifed/examples/exampletest"
-	"github.com/minifed/minifed/internal/chromiumtest"
 )
 
 // visitTab opens an address in the tab and does what minifed's pages ask for, until the program shows an element with the ID done.

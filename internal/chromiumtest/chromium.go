@@ -287,7 +287,7 @@ func (t *Tab) Picture() []byte {
 
 // Image returns the image element with an ID as the page shows it, in PNG.
 func (t *Tab) Image(id string) []byte {
-	t.Browser.Helper()
+	t.Helper()
 	_, encoded, _ := strings.Cut(t.Evaluate(`(() => {
 		const shown = document.getElementById(`+quoted(id)+`), canvas = document.createElement("canvas")
 		canvas.width = shown.naturalWidth
@@ -297,7 +297,7 @@ func (t *Tab) Image(id string) []byte {
 	})()`), ",")
 	content, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil || len(content) == 0 {
-		t.Browser.Fatalf("the page shows no image %s: %v", id, err)
+		t.Fatalf("the page shows no image %s: %v", id, err)
 	}
 	return content
 }
