@@ -25,7 +25,7 @@ type Consent struct {
 type consentData struct {
 	Client page.ClientView
 	Person page.UserView
-	Groups []scopeGroup
+	Groups []ScopeGroup
 	// Host identifies the redirect URI.
 	Host string
 	// Unknown means that no operator registered the client, and Local that the redirect URI leads to the user's device.
@@ -34,8 +34,8 @@ type consentData struct {
 	Publisher string
 }
 
-// scopeGroup is the scopes of one API; those of the account have none.
-type scopeGroup struct {
+// ScopeGroup is the scopes of one API; those of the account have none.
+type ScopeGroup struct {
 	API    *page.ResourceView
 	Scopes []shownScope
 }
@@ -104,10 +104,10 @@ func (e *Consent) decide(w http.ResponseWriter, r *endpoint.Request, p *authoriz
 }
 
 // scopeGroups describes what the client requests: scopes of the account, and then those of each API.
-func scopeGroups(r *endpoint.Request, offer authorize.ConsentOffer) []scopeGroup {
-	var groups []scopeGroup
-	own := scopeGroup{}
-	byAPI := make([]scopeGroup, len(offer.Resources))
+func scopeGroups(r *endpoint.Request, offer authorize.ConsentOffer) []ScopeGroup {
+	var groups []ScopeGroup
+	own := ScopeGroup{}
+	byAPI := make([]ScopeGroup, len(offer.Resources))
 	for i, resource := range offer.Resources {
 		view := page.ViewResource(r, resource)
 		byAPI[i].API = &view
@@ -143,9 +143,6 @@ func explainResourceScope(scope storage.ResourceScope) shownScope {
 	}
 	return shown
 }
-
-// ScopeGroup is the scopes of one API, or those of the account.
-type ScopeGroup = scopeGroup
 
 // ScopeGroups describes the scopes of a request for an audience to the end-user: those of the account, and then those of each API.
 // Audiences without a record have no text.
