@@ -105,7 +105,7 @@ func (b *browser) open(request *http.Request, sameSite bool) *page {
 func (b *browser) send(request *http.Request) *page {
 	b.Helper()
 	maps.Copy(request.Header, b.header)
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: b.transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response := must(client.Do(request))(b.T)
 	defer response.Body.Close()
 	body := string(must(io.ReadAll(response.Body))(b.T))

@@ -199,7 +199,7 @@ func TestNativeApp_RejectsWhatIsNotItsCode(t *testing.T) {
 			t.Errorf("%s: %d %s", name, tt.got.status, tt.got.raw)
 		}
 	}
-	public := must(http.PostForm(ts.url+"/oauth2/token", url.Values{
+	public := must((&http.Client{Transport: ts.transport}).PostForm(ts.url+"/oauth2/token", url.Values{
 		"grant_type": {grants.GrantType}, "subject_token": {code}, "subject_token_type": {grants.NativeAppTokenType}, "client_id": {"spa"},
 	}))(t)
 	defer public.Body.Close()

@@ -563,7 +563,7 @@ func TestAdminListener_IncompleteDownloadEndsTheConnection(t *testing.T) {
 		panic(http.ErrAbortHandler)
 	}))
 	request := must(http.NewRequestWithContext(t.Context(), http.MethodGet, ts.adminURL+"/broken/", http.NoBody))(t)
-	response, err := http.DefaultClient.Do(request)
+	response, err := ts.transport.RoundTrip(request)
 	if err == nil {
 		defer func() { _ = response.Body.Close() }()
 		_, err = io.Copy(io.Discard, response.Body)

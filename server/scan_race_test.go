@@ -64,7 +64,7 @@ func TestScan_RacesHaveOneWinner(t *testing.T) {
 					for name, value := range cookies {
 						request.AddCookie(&http.Cookie{Name: name, Value: value})
 					}
-					response, err := http.DefaultTransport.RoundTrip(request)
+					response, err := ts.transport.RoundTrip(request)
 					if err != nil {
 						t.Error(err)
 						return

@@ -673,7 +673,7 @@ func (b *formBrowser) openStream(t *testing.T) *scanStream {
 	for name, value := range b.cookies {
 		request.AddCookie(&http.Cookie{Name: name, Value: value})
 	}
-	got := must((&http.Client{}).Do(request))(t)
+	got := must((&http.Client{Transport: b.transport}).Do(request))(t)
 	t.Cleanup(func() { _ = got.Body.Close() })
 	if got.StatusCode != http.StatusOK || got.Header.Get("Content-Type") != "text/event-stream" {
 		t.Fatalf("stream: %d %s", got.StatusCode, got.Header)

@@ -41,7 +41,10 @@ type testServer struct {
 	leakChecker *secretLeakChecker
 	server      *server.Server
 	url         string
-	config      server.Config
+	// transport is for the clients of this server alone: the end of any test server closes idle connections of http.DefaultTransport, also
+	// below the requests of other tests.
+	transport *http.Transport
+	config    server.Config
 	// outside are hosts of others, whose documents the provider fetches.
 	outside *outsideHosts
 	// acme is the mini-program of the directory "acme", if there is one.
@@ -114,6 +117,8 @@ func newTestServerOn(t *testing.T, c *storagetest.Clock, engine storage.Engine) 
 	listener.Config.Handler = ts.leakChecker.wrap(ts.server)
 	listener.Start()
 	t.Cleanup(listener.Close)
+	ts.transport = new(http.Transport)
+	t.Cleanup(ts.transport.CloseIdleConnections)
 	ts.addMiniProgram("mini", func(*storage.Client) {})
 	return ts
 }
@@ -206,7 +211,7 @@ func (ts *testServer) postJSON(client, path string, body any) response {
 
 func (ts *testServer) do(request *http.Request) response {
 	ts.Helper()
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{Transport: ts.transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	got, err := client.Do(request)
 	if err != nil && ts.ctx != nil {
 		return response{} // The client disconnected.

@@ -80,7 +80,7 @@ func TestInstances_LinkHasOneWinner(t *testing.T) {
 	for n := range people {
 		subs[both[n%2].exchange("mini", app.Login(fmt.Sprint("person", n))).wantOK(t).sub(t)] = true
 	}
-	phone := &http.Client{Jar: must(cookiejar.New(nil))(t)}
+	phone := &http.Client{Jar: must(cookiejar.New(nil))(t), Transport: both[0].transport}
 	shown := both[0].browse(phone, http.MethodGet, both[0].address+"/login", nil, agentOfPhone)
 	page := both[0].pressed(phone, shown, "link-form", agentOfPhone)
 	scene := must(both[0].sim.OpenLink(html.UnescapeString(firstGroup(t, page, `id="open" href="([^"]*)"`))))(t).Scene
@@ -121,7 +121,7 @@ func TestInstances_HandOffTicketHasOneWinner(t *testing.T) {
 		opened := must(url.Parse(ticket))(t)
 		var redirected atomic.Int32
 		raceAt(both, 8, func(at *instance, _ int) apiResponse {
-			view := &http.Client{Jar: must(cookiejar.New(nil))(t), CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+			view := &http.Client{Jar: must(cookiejar.New(nil))(t), Transport: at.transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 			a := at.browse(view, http.MethodGet, at.address+opened.Path+"?"+opened.RawQuery, nil, agentOfWebView)
 			if a.status == http.StatusSeeOther && strings.HasPrefix(a.header.Get("Location"), handOffTo) {
 				redirected.Add(1)

@@ -18,7 +18,7 @@ type browser struct {
 func (i *instance) newBrowser() *browser {
 	i.Helper()
 	return &browser{i, &http.Client{
-		Jar: must(cookiejar.New(nil))(i.T),
+		Jar: must(cookiejar.New(nil))(i.T), Transport: i.transport,
 		CheckRedirect: func(next *http.Request, _ []*http.Request) error {
 			if strings.HasPrefix(next.URL.String(), webRedirect) {
 				return http.ErrUseLastResponse

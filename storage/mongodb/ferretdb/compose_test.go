@@ -186,15 +186,16 @@ func TestCompose_FromFirstLinkToFirstLogin(t *testing.T) {
 	l.execute(environment, `docker compose exec minifed /bin/minifed (console link)`)
 	app := regexp.MustCompile(`-app (\S+):(\S+)`).FindStringSubmatch(strings.Join(simulator.Command, " "))
 	control := l.replaced.Replace("localhost:8091")
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	minute := consoletest.FirstMinute{
 		Link:   strings.TrimSpace(string(must(os.ReadFile(filepath.Join(l.container, "data", "console-link")))(t))),
 		Issuer: l.replaced.Replace(l.services["minifed"].Environment["MINIFED_PUBLIC_URL"]), AppID: app[1], AppSecret: app[2],
 		LoginCode: func() string {
-			response := must(http.PostForm("http://"+control+"/login", url.Values{"user": {"alice"}}))(t)
+			response := must(client.PostForm("http://"+control+"/login", url.Values{"user": {"alice"}}))(t)
 			defer response.Body.Close()
 			return strings.TrimSpace(string(must(io.ReadAll(response.Body))(t)))
 		},
-		Client: http.DefaultClient, Scripts: true, Passkey: true,
+		Client: client, Scripts: true, Passkey: true,
 	}
 	chromium := chromiumtest.Start(t)
 	minute.Run(chromium.Open(chromium.Profile(), "about:blank"))

@@ -54,7 +54,7 @@ func TestInstances_ConnectionsShareTheirUsers(t *testing.T) {
 		t.Errorf("the mobile app: %s and %s, want the user %s", first.raw, again.raw, sub)
 	}
 
-	browser := &http.Client{Jar: must(cookiejar.New(nil))(t)}
+	browser := &http.Client{Jar: must(cookiejar.New(nil))(t), Transport: a.transport}
 	shown := a.browse(browser, http.MethodGet, a.address+"/login", nil)
 	button := regexp.MustCompile(`action="([^"]*/login/website)"><input type="hidden" name="([^"]*)" value="([^"]*)"`).FindStringSubmatch(shown.raw)
 	if button == nil {

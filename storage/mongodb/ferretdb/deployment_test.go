@@ -46,6 +46,9 @@ type deployment struct {
 	url string
 	// phones receives the SMS of all instances.
 	phones *buffer
+	// transport is for the clients of this deployment alone: the end of any test server closes idle connections of http.DefaultTransport,
+	// also below the requests of other tests.
+	transport *http.Transport
 	// open opens the store for an instance.
 	open func(*instance) storage.Engine
 }
@@ -152,11 +155,12 @@ func newTownOn(t *testing.T, open func(*instance) storage.Engine) (*deployment, 
 	t.Helper()
 	// The clock stands still. It is ahead of the real one, so that no server's TTL index deletes what is still live by this clock.
 	start := time.Now().Add(time.Hour).UTC().Truncate(time.Millisecond)
-	w := &deployment{T: t, clock: storagetest.NewClock(start), phones: new(buffer), open: open}
+	w := &deployment{T: t, clock: storagetest.NewClock(start), phones: new(buffer), transport: new(http.Transport), open: open}
 	w.sim = &wechattest.Server{Now: w.clock.Now}
 	api := httptest.NewServer(w.sim)
 	t.Cleanup(api.Close)
 	w.api = api.URL
+	t.Cleanup(w.transport.CloseIdleConnections)
 	w.master = must(prepared.master())(t)
 	first := w.start()
 	first.addDirectory(storage.Directory{ID: "default", Name: "Default"})
@@ -368,7 +372,7 @@ func (i *instance) get(path, token string) apiResponse {
 
 func (i *instance) do(request *http.Request) apiResponse {
 	i.Helper()
-	return i.through(http.DefaultClient, request)
+	return i.through(&http.Client{Transport: i.transport}, request)
 }
 
 func (i *instance) through(client *http.Client, request *http.Request) apiResponse {

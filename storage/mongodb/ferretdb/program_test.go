@@ -95,7 +95,8 @@ func ask(t *testing.T, address string, client map[string]any, form url.Values) (
 	request := must(http.NewRequestWithContext(t.Context(), http.MethodPost, address, strings.NewReader(form.Encode())))(t)
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	request.SetBasicAuth(client["client_id"].(string), client["client_secret"].(string))
-	response := must(http.DefaultClient.Do(request))(t)
+	alone := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response := must(alone.Do(request))(t)
 	defer response.Body.Close()
 	decoded := map[string]any{}
 	check(t, json.NewDecoder(response.Body).Decode(&decoded))
